@@ -1,0 +1,53 @@
+# vault_library(name SOURCES a.c b.c LINK libs): one folder, one static library.
+# A folder includes as "folder/header.h" from libvault/ or vaultd/.
+function(vault_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  set(present)
+  foreach(source ${ARG_SOURCES})
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+      list(APPEND present ${source})
+    else()
+      message(WARNING "${name}: ${source} is not there yet")
+    endif()
+  endforeach()
+  if(NOT present)
+    set(present ${CMAKE_SOURCE_DIR}/cmake/empty.c)
+  endif()
+  add_library(${name} STATIC ${present})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/libvault ${CMAKE_SOURCE_DIR}/vaultd)
+  target_link_libraries(${name} PUBLIC ${ARG_LINK})
+endfunction()
+
+# vault_program(name SOURCES ... LINK ...)
+function(vault_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/libvault ${CMAKE_SOURCE_DIR}/vaultd)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()
+
+# vault_unit_test(name SOURCES ... LINK ...): a cmocka program run by CTest.
+function(vault_unit_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(test_${name} ${ARG_SOURCES})
+  target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/libvault ${CMAKE_SOURCE_DIR}/vaultd
+    ${CMAKE_SOURCE_DIR}/tests/unit)
+  target_link_libraries(test_${name} PRIVATE ${ARG_LINK} PkgConfig::CMOCKA Threads::Threads)
+  target_compile_definitions(test_${name} PRIVATE TEST_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
+  add_test(NAME unit.${name} COMMAND test_${name})
+  set_tests_properties(unit.${name} PROPERTIES TIMEOUT 300)
+endfunction()
+
+# vault_fuzzer(name SOURCES ... LINK ...): a libFuzzer harness with its seeds in
+# fuzz/<name>/seeds and an optional fuzz/<name>/dictionary; CTest runs it briefly.
+function(vault_fuzzer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(fuzz_${name} ${ARG_SOURCES})
+  target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/libvault ${CMAKE_SOURCE_DIR}/vaultd)
+  target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(fuzz_${name} PRIVATE ${ARG_LINK})
+  add_test(NAME fuzz.${name}
+    COMMAND ${CMAKE_SOURCE_DIR}/fuzz/run-short $<TARGET_FILE:fuzz_${name}> ${name})
+endfunction()
