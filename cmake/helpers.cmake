@@ -27,16 +27,21 @@ function(vault_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
-# vault_unit_test(name SOURCES ... LINK ...): a cmocka program run by CTest.
+# vault_unit_test(name [TSAN] SOURCES ... LINK ...): a cmocka program run by CTest,
+# in the address sanitizer's build too, and with TSAN in the thread sanitizer's.
 function(vault_unit_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TSAN" "" "SOURCES;LINK" ${ARGN})
   add_executable(test_${name} ${ARG_SOURCES})
   target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/libvault ${CMAKE_SOURCE_DIR}/vaultd
     ${CMAKE_SOURCE_DIR}/tests/unit)
   target_link_libraries(test_${name} PRIVATE ${ARG_LINK} PkgConfig::CMOCKA Threads::Threads)
   target_compile_definitions(test_${name} PRIVATE TEST_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
   add_test(NAME unit.${name} COMMAND test_${name})
-  set_tests_properties(unit.${name} PROPERTIES TIMEOUT 300)
+  set(labels unit asan)
+  if(ARG_TSAN)
+    list(APPEND labels tsan)
+  endif()
+  set_tests_properties(unit.${name} PROPERTIES TIMEOUT 300 LABELS "${labels}")
 endfunction()
 
 # vault_fuzzer(name SOURCES ... LINK ...): a libFuzzer harness with its seeds in
