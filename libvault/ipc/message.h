@@ -31,9 +31,9 @@ enum ipc_dir { TO_KEEPER, FROM_KEEPER };
 
 #define IPC_MESSAGES(X) \
 	/* front asks */ \
-	X(ADMIT,        1, LINK_FRONT, TO_KEEPER, 4, 512) \
+	X(ADMIT,        1, LINK_FRONT, TO_KEEPER, 4, 164) \
 	X(ADMITTED,     2, LINK_FRONT, FROM_KEEPER, 12, 64) \
-	X(OPEN,         3, LINK_FRONT, TO_KEEPER, 16, 12288) \
+	X(OPEN,         3, LINK_FRONT, TO_KEEPER, 10, 12288) \
 	X(OPENED,       4, LINK_FRONT, FROM_KEEPER, 4, 12288) \
 	X(SEGMENT,      5, LINK_FRONT, TO_KEEPER, 24, 24) \
 	X(GRANT,        6, LINK_FRONT, FROM_KEEPER, 4, 160) \
@@ -41,7 +41,7 @@ enum ipc_dir { TO_KEEPER, FROM_KEEPER };
 	X(CLOSED,       8, LINK_FRONT, FROM_KEEPER, 12, 12) \
 	X(COMMAND,      9, LINK_FRONT, TO_KEEPER, 8, 17000) \
 	X(ANSWER,      10, LINK_FRONT, FROM_KEEPER, 8, IPC_BODY_MAX) \
-	X(SOURCE,      11, LINK_FRONT, TO_KEEPER, 4, 512) \
+	X(SOURCE,      11, LINK_FRONT, TO_KEEPER, 2, 130) \
 	X(SOURCE_IS,   12, LINK_FRONT, FROM_KEEPER, 8, 8) \
 	X(RECONCILE,   13, LINK_FRONT, TO_KEEPER, 20, 32004) \
 	X(RECONCILED,  14, LINK_FRONT, FROM_KEEPER, 4, 32004) \
@@ -50,7 +50,7 @@ enum ipc_dir { TO_KEEPER, FROM_KEEPER };
 	X(JOB_FAILED,  17, LINK_FRONT, TO_KEEPER, 12, 12) \
 	/* keeper pushes to the front */ \
 	X(STOP,        20, LINK_FRONT, FROM_KEEPER, 28, 28) \
-	X(SHREDDED,    21, LINK_FRONT, FROM_KEEPER, 28, 32024) \
+	X(SHREDDED,    21, LINK_FRONT, FROM_KEEPER, 36, 32020) \
 	X(JOB_DONE,    22, LINK_FRONT, FROM_KEEPER, 16, 16) \
 	X(ROW_CHANGED, 23, LINK_FRONT, FROM_KEEPER, 44, 44) \
 	/* supervisor and keeper */ \
@@ -181,7 +181,7 @@ struct ipc_reconciled_row { uint64_t expires_s; uint8_t known; uint8_t flags; ui
 /* NOTE: an event the front alone saw: a refusal before the keeper was asked. */
 struct ipc_note { uint32_t refusal; uint32_t count; char tenant[VAULT_TENANT_MAX + 1]; };
 struct ipc_stop { vault_id id; uint32_t refusal; uint64_t at_ms; };
-/* SHREDDED: batch[16], u64 batch_no zero-or-part, u32 n, n ids (n <= 2000). RELEASED: batch[16], u32 n. */
+/* SHREDDED: batch[16], u32 n, n ids (1 <= n <= 2000). RELEASED: batch[16], u32 n. */
 #define SHREDDED_MAX 2000u
 /* JOB_DONE: u64 job, u32 refusal, u32 zero. JOB_FAILED: u64 job, u32 reason. */
 struct ipc_job_done { uint64_t job; uint32_t refusal; };
