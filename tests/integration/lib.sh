@@ -6,7 +6,7 @@
 #
 # A test prints a line for each thing it checked and ends with exit 0, or calls
 # fail. Nothing is measured by time; every wait has a bound.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2120
 set -euo pipefail
 
 BIN=$(cd "${1:?usage: TEST BIN_DIRECTORY}" && pwd)
