@@ -11,7 +11,7 @@ vault_start
 vault_stop || true
 
 with_shim() { # VARIABLE=VALUE...
-  ( export "$@" LD_PRELOAD="$shim" VAULT_SHIM_PART=vault-front; exec vaultd --dev "$DIR" >>"$WORK/vaultd.log" 2>&1 ) &
+  (exec env "$@" LD_PRELOAD="$shim" VAULT_SHIM_PART=vault-front vaultd --dev "$DIR" >>"$WORK/vaultd.log" 2>&1) &
   VAULT_PID=$!
   wait_for 60 vault_is_ready || fail "the vault is not ready with $*"
 }
