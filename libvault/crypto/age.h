@@ -4,7 +4,9 @@
  * Writer and reader take bytes and give bytes; the caller owns descriptors.
  * The reader gives out only chunks that verified, and reports a missing final
  * chunk as VAULT_E_SHORT from age_reader_finish. Scrypt and other stanza types
- * are skipped by the reader when an X25519 stanza fits, else VAULT_E_UNSUPPORTED.
+ * are skipped by the reader when an X25519 stanza fits, else VAULT_E_UNSUPPORTED;
+ * VAULT_E_AUTH when there are X25519 stanzas but none is for this identity.
+ * Errors of both are sticky. secret_setup() ran first.
  */
 #ifndef VAULT_CRYPTO_AGE_H
 #define VAULT_CRYPTO_AGE_H
