@@ -8,6 +8,7 @@
 #define VAULT_FORMAT_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,7 @@ VAULT_NODISCARD vault_err volume_header_decode(struct volume_header *h, const ui
 #define FRAME_ALIGN 64u
 #define FRAME_MAGIC 0x4d524656u         /* "VFRM" */
 #define FRAME_PAYLOAD_MAX (4u * 1024 * 1024)
+#define FRAME_FREE_MAX (1024u * 1024 * 1024)
 
 enum frame_type {
 	FRAME_RECORDING_OPEN = 1,       /* u32 n, clear JSON; u32 n, sealed metadata blob */
@@ -49,6 +51,7 @@ enum frame_type {
 };
 
 #define FRAME_FLAG_TRUNCATED 0x01u      /* recording end: the sender was lost */
+#define FRAME_FLAG_BATCH 0x80u          /* first frame of a batch: all before it was durable when it was written */
 
 /*
  * Frame header, 64 bytes:
@@ -77,9 +80,11 @@ static inline uint64_t frame_span(uint32_t length)
 /* Writes bytes 0..47, the associated data; seal with it, then call frame_encode. */
 void frame_ad(const struct frame *f, uint8_t out[FRAME_AD_BYTES]);
 void frame_encode(const struct frame *f, uint8_t out[FRAME_HEADER_BYTES]);
-/* VAULT_E_CORRUPT unless magic, checksum, type, zero field and length limit hold. */
+/* VAULT_E_CORRUPT unless magic, checksum, type, flags, zero field and length limit hold. FRAME_ROW is accepted. */
 VAULT_NODISCARD vault_err frame_decode(struct frame *f, const uint8_t in[FRAME_HEADER_BYTES]);
 uint64_t frame_hash(const void *payload, size_t n);
+/* Does the payload fit its header's hash? FRAME_FREE has none and always fits. */
+bool frame_payload_intact(const struct frame *f, const uint8_t *payload);
 
 #define CIPHER_CHACHA20_POLY1305 1u
 #define SEGMENT_OPEN_BYTES 80u
@@ -103,6 +108,17 @@ struct segment_end {
 void segment_end_encode(const struct segment_end *s, uint8_t out[SEGMENT_END_BYTES]);
 VAULT_NODISCARD vault_err segment_end_decode(struct segment_end *s, const uint8_t *in, size_t n);
 
+#define GAP_BYTES 24u
+/* u64 from_us, u64 to_us, u8 reason, 7 zero bytes */
+struct gap {
+	uint64_t from_us;
+	uint64_t to_us;              /* >= from_us */
+	uint8_t reason;
+};
+void gap_encode(const struct gap *g, uint8_t out[GAP_BYTES]);
+VAULT_NODISCARD vault_err gap_decode(struct gap *g, const uint8_t *in, size_t n);
+
+#define MANIFEST_TRUNCATED 0x01u        /* flags: the sender was lost */
 #define MANIFEST_BYTES 64u
 /* u32 segments, u32 flags, u64 bytes, u64 duration_us, u64 gap_us, sha256[32] of all plaintext bytes */
 struct manifest {
