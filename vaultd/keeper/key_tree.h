@@ -53,8 +53,15 @@ uint64_t tree_root_epoch(const struct tree *t);
 VAULT_NODISCARD vault_err tree_begin(struct tree *t);
 MDB_txn *tree_txn(struct tree *t);                      /* the open write transaction */
 MDB_env *tree_env(struct tree *t);
-VAULT_NODISCARD vault_err tree_commit(struct tree *t);  /* durable on return; a failure is fatal for the keeper */
+VAULT_NODISCARD vault_err tree_commit(struct tree *t);  /* durable on return */
+/*
+ * VAULT_E_FULL from a commit: the disk is full, nothing changed, the tree goes
+ * on. Any other failure is fatal for the keeper: only a restart knows what the
+ * disk holds, and until then every call answers VAULT_E_STATE.
+ */
 void tree_abort(struct tree *t);
+/* For modules that keep rows of their own: what an LMDB return code means. */
+vault_err tree_lmdb_err(int rc);
 
 /* Tenants. number is the tenant's short id inside the tree. */
 VAULT_NODISCARD vault_err tree_tenant_add(struct tree *t, const char *name, uint32_t *number);
@@ -64,7 +71,7 @@ VAULT_NODISCARD vault_err tree_tenant_name(struct tree *t, uint32_t number, char
 struct tree_item {
 	vault_id id;
 	uint32_t tenant;
-	uint32_t bucket;
+	uint32_t bucket;             /* part of the bucket (tenant, expiry day, part) */
 	uint64_t expires_s;          /* Unix seconds */
 	uint32_t policy;
 	uint8_t media;
@@ -89,18 +96,30 @@ struct tree_secret {             /* lives in secret_alloc memory */
 /* Keyed token of a number or name with the tenant's search key. */
 VAULT_NODISCARD vault_err tree_token(struct tree *t, uint32_t tenant, const char *label, const char *text,
     uint8_t out[TOKEN_BYTES]);
-/* New item: draws the recording key into secret, picks or makes the bucket for (tenant, expiry day). */
+/*
+ * New item: the caller sets everything in item but the bucket, and the tokens
+ * in secret; draws the recording key into secret, picks or makes the bucket for
+ * (tenant, expiry day). The key may seal something only after tree_commit.
+ */
 VAULT_NODISCARD vault_err tree_item_add(struct tree *t, struct tree_item *item, struct tree_secret *secret);
 VAULT_NODISCARD vault_err tree_item_get(struct tree *t, const vault_id *id, struct tree_item *item);
 /* VAULT_E_NOTFOUND for doomed items too. Unwraps the whole path. */
 VAULT_NODISCARD vault_err tree_item_open(struct tree *t, const vault_id *id, struct tree_item *item,
     struct tree_secret *secret);
-/* Clear fields only (flags, segments, bytes, policy); not bucket or expiry. */
+/*
+ * Clear fields only (media, flags, segments, bytes, policy, source); tenant,
+ * bucket, expiry and ITEM_DOOMED stay as they are. A doomed item cannot be held any
+ * more (VAULT_E_STATE).
+ */
 VAULT_NODISCARD vault_err tree_item_update(struct tree *t, const struct tree_item *item);
-/* Moves the item to the bucket of a new expiry; the old bucket is flagged for a new key. */
+/*
+ * Moves the item to the bucket of a new expiry; the old bucket is flagged for a
+ * new key. Within one day nothing is sealed anew and only the time changes.
+ */
 VAULT_NODISCARD vault_err tree_item_move(struct tree *t, const vault_id *id, uint64_t expires_s);
 /* Drop an item whose key never sealed anything (a voided open). Flags its bucket all the same. */
 VAULT_NODISCARD vault_err tree_item_void(struct tree *t, const vault_id *id);
+/* VAULT_E_DENIED for a held item; a second doom is fine. */
 VAULT_NODISCARD vault_err tree_doom(struct tree *t, const vault_id *id);
 
 /* Calls fn for every item of a tenant (0 = all) with id time in [from_ms, to_ms), in time order; stops when fn is not OK. */
@@ -114,8 +133,17 @@ VAULT_NODISCARD vault_err tree_items(struct tree *t, uint32_t tenant, uint64_t f
  * the pass, before the keys die (stage audit rows and the batch record there).
  * Returns VAULT_E_NOTFOUND when there was nothing to do. Must be called with no
  * transaction open; commits itself. *checked counts the items that were tried
- * with the final keys and refused to open; it equals the items forgotten.
+ * with the final keys and refused to open; it equals the items forgotten, else
+ * the return is VAULT_E_AUTH and nothing may be certified.
+ *
+ * A pass takes everything doomed, and of what is due as much as the free disk
+ * space and TREE_PASS_ITEMS allow: call again while tree_due says so. on_gone
+ * may stage rows and call tree_tenant_name, tree_token and tree_root_secret_*,
+ * nothing else of the tree. VAULT_E_FULL: nothing was forgotten, the tree goes
+ * on. After a crash in a pass that had committed, its items are gone and the
+ * rows that on_gone staged are there; checking them anew is not possible.
  */
+#define TREE_PASS_ITEMS 131072u
 struct forget_result {
 	uint64_t epoch;              /* the new root epoch */
 	uint32_t items, buckets_dropped, buckets_rekeyed, tenants;
