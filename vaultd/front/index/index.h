@@ -57,6 +57,12 @@ struct index_segment {
 	struct extent *extents;      /* owned; index_segment_free */
 };
 void index_segment_free(struct index_segment *s);
+/*
+ * Adds a frame that became durable (store_done.where) or was found; joins it to the last extent where it follows on.
+ * VAULT_E_EXISTS: it lies before the end of what is there (already counted). The one way to build a segment, so that
+ * a rebuilt index equals the one that was written.
+ */
+VAULT_NODISCARD vault_err index_segment_add(struct index_segment *s, const struct extent *where);
 
 struct index;
 
@@ -78,12 +84,17 @@ VAULT_NODISCARD vault_err index_delete(struct index *ix, const vault_id *id);   
 VAULT_NODISCARD vault_err index_get(struct index *ix, const vault_id *id, struct index_row *row);
 VAULT_NODISCARD vault_err index_get_segment(struct index *ix, const vault_id *id, uint32_t segment,
     struct index_segment *out);
+/* 0, 0 when nothing is known of the lane. */
 VAULT_NODISCARD vault_err index_low_water(struct index *ix, uint32_t lane, uint64_t *volume, uint64_t *offset);
+/* Everything a recording occupies, for volume_set_release: its open frame and all segments'. The caller frees. */
+VAULT_NODISCARD vault_err index_extents(struct index *ix, const vault_id *id, uint32_t *lane, struct extent **extents,
+    size_t *n);
 
 struct index_filter {
 	const char *tenant;          /* NULL: all */
 	uint8_t media;               /* 0: any */
-	uint64_t from_ms, to_ms;     /* start time, half open */
+	/* start_ms, half open; to_ms 0: no end. start_ms is never later than the id's own time. */
+	uint64_t from_ms, to_ms;
 	vault_id after;              /* cursor: rows behind this id; zero = from the start */
 };
 typedef vault_err (*index_row_fn)(void *arg, const struct index_row *row);
@@ -92,13 +103,18 @@ VAULT_NODISCARD vault_err index_walk(struct index *ix, const struct index_filter
 VAULT_NODISCARD vault_err index_count(struct index *ix, uint64_t *rows);
 
 /*
- * Catch up from the volumes: used by recovery (from the low-water mark) and by
- * the rebuild (from nothing). Recordings found live are put with state
- * ROW_TRUNCATED; their ids are told, so that the keeper closes them too.
+ * Catch up from the volumes (from the low-water marks) before a lane runs. fn, when not NULL, is told every recording
+ * that the index did not know as ended: those whose end lies behind the low-water mark (the keeper may not have heard
+ * of it), and those found live. The latter get an unsealed truncated end frame in the lane's newest volume where there
+ * is room, and state ROW_TRUNCATED. Commits itself.
  */
 typedef void (*index_orphan_fn)(void *arg, const struct index_row *row);
 VAULT_NODISCARD vault_err index_recover(struct index *ix, struct volume_set *v, index_orphan_fn fn, void *arg);
-/* Offline: empties index_fd and builds it again; progress is called with bytes done and in all. */
+/*
+ * Offline: empties index_fd and builds it again; progress (may be NULL) is called with bytes done and in all. The
+ * vault's id comes from the volumes. Recordings without an end stay ROW_LIVE: the next index_recover closes them and
+ * tells. VAULT_E_BUSY: a daemon has the index.
+ */
 VAULT_NODISCARD vault_err index_rebuild(int index_fd, int media_fd,
     void (*progress)(void *arg, uint64_t done, uint64_t all), void *arg, uint64_t *rows);
 
