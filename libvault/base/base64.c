@@ -4,6 +4,7 @@
  * Pure functions, any thread. May be given secrets: nothing is kept.
  */
 #include <sodium.h>
+#include <stdbool.h>
 
 #include "base/base64.h"
 
@@ -35,6 +36,16 @@ size_t b64_encode(const void *in, size_t n, enum b64_kind kind, char *out, size_
 	return size - 1;
 }
 
+/* libsodium 1.0.18 reads every byte above 127 as the character of value 63. */
+static bool all_ascii(const char *in, size_t n)
+{
+	unsigned char any = 0;
+
+	for (size_t i = 0; i < n; i++)
+		any |= (unsigned char)in[i];
+	return any < 0x80;
+}
+
 vault_err b64_decode(const char *in, size_t n, enum b64_kind kind, void *out, size_t out_cap, size_t *out_len)
 {
 	size_t pad = 0, most;
@@ -51,6 +62,8 @@ vault_err b64_decode(const char *in, size_t n, enum b64_kind kind, void *out, si
 		return VAULT_E_RANGE;
 	if (n == 0)
 		return VAULT_OK;
+	if (!all_ascii(in, n))
+		return VAULT_E_INVAL;
 	/* No ignored characters and no end pointer: everything must be canonical and be read. */
 	if (sodium_base642bin(out, out_cap, in, n, NULL, out_len, NULL, b64_variant(kind)) != 0) {
 		*out_len = 0;

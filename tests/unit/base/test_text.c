@@ -123,6 +123,18 @@ static void base64_only_canonical(void **state)
 		    VAULT_E_INVAL);
 		assert_int_equal(n, 0);
 	}
+	/* Every byte outside the alphabet, in every kind. */
+	for (int c = 0; c < 256; c++) {
+		char text[4] = {'A', 'A', (char)c, 'A'};
+		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+		assert_int_equal(b64_decode(text, 4, B64_URL_NOPAD, out, sizeof(out), &n) == VAULT_OK,
+		    word || c == '-' || c == '_');
+		assert_int_equal(b64_decode(text, 4, B64_STD_NOPAD, out, sizeof(out), &n) == VAULT_OK,
+		    word || c == '+' || c == '/');
+		assert_int_equal(b64_decode(text, 4, B64_STD_PAD, out, sizeof(out), &n) == VAULT_OK,
+		    word || c == '+' || c == '/');
+	}
 	assert_int_equal(b64_decode("Zm9v", 4, B64_STD_PAD, out, 2, &n), VAULT_E_RANGE);
 	assert_int_equal(b64_decode("Zm9v\0", 5, B64_STD_NOPAD, out, sizeof(out), &n), VAULT_E_INVAL);
 }
