@@ -1,0 +1,48 @@
+/*
+ * open.h - opens one recording: frames in, verified plaintext out (sans-I/O).
+ *
+ * Refuses every frame that is not the next one of this recording: segments and
+ * chunks in order, each authenticated with its place before a byte of it is
+ * given on, the segment's key committed to before it is used. At the end the
+ * sealed manifest and the keeper's totals must agree with what was opened.
+ * For a range, segments may be left out: the first one is cut after its head,
+ * later ones begin where the front says (a ROW frame {"stream_offset":N} before
+ * the segment's open frame).
+ */
+#ifndef VAULT_EXPORTER_OPEN_H
+#define VAULT_EXPORTER_OPEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vault/error.h>
+#include "crypto/kdf.h"
+#include "exporter/frames.h"
+#include "ipc/message.h"
+
+struct opener;
+
+struct opener_calls {
+	/* The key of this segment, from the keeper. */
+	vault_err (*key)(void *arg, const struct ipc_want_key *want, struct segment_key *out);
+	/* Plaintext, in order. */
+	vault_err (*bytes)(void *arg, const uint8_t *p, size_t n);
+	/* The next bytes are at this offset of the recording's stream. */
+	vault_err (*jump)(void *arg, uint64_t offset);
+	void *arg;
+};
+
+struct opener_totals {
+	uint32_t segments;
+	uint64_t chunks, bytes;
+	bool complete;               /* ended in order and everything agrees */
+};
+
+VAULT_NODISCARD vault_err opener_new(struct opener **o, const struct ipc_job *job, const struct opener_calls *calls);
+void opener_free(struct opener *o);
+/* VAULT_E_AUTH: does not open; VAULT_E_PROTO: not the next frame; VAULT_E_CORRUPT: breaks the format. All final. */
+VAULT_NODISCARD vault_err opener_frame(struct opener *o, struct frame_view *v);
+/* After the last frame. VAULT_E_SHORT: the recording's tail is missing. */
+VAULT_NODISCARD vault_err opener_finish(struct opener *o, struct opener_totals *t);
+
+#endif
