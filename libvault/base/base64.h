@@ -17,7 +17,8 @@ enum b64_kind { B64_URL_NOPAD, B64_STD_PAD, B64_STD_NOPAD };
 size_t b64_encoded_size(size_t n, enum b64_kind kind);
 /* out gets a NUL; out_cap >= b64_encoded_size. Returns characters without NUL. */
 size_t b64_encode(const void *in, size_t n, enum b64_kind kind, char *out, size_t out_cap);
-VAULT_NODISCARD vault_err b64_decode(const char *in, size_t n, enum b64_kind kind, void *out, size_t out_cap, size_t *out_len);
+VAULT_NODISCARD vault_err b64_decode(const char *in, size_t n, enum b64_kind kind, void *out, size_t out_cap,
+    size_t *out_len);
 
 void hex_encode(const void *in, size_t n, char *out /* 2n+1 */);
 VAULT_NODISCARD vault_err hex_decode(const char *in, size_t n, void *out, size_t out_cap, size_t *out_len);

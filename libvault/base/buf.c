@@ -56,7 +56,7 @@ static void buf_compact(struct buf *b)
 {
 	uint8_t *base = buf_base(b);
 
-	if (b->off == 0)
+	if (!base || b->off == 0)
 		return;
 	memmove(base, b->data, b->len);
 	if (b->secret)
@@ -122,7 +122,8 @@ vault_err buf_append(struct buf *b, const void *p, size_t n)
 	uint8_t *room;
 	vault_err err = buf_reserve(b, n, &room);
 
-	if (err || n == 0)
+	/* No room without an error: nothing is asked of an empty buffer. */
+	if (err || n == 0 || !room)
 		return err;
 	memcpy(room, p, n);
 	buf_commit(b, n);

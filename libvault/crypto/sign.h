@@ -30,7 +30,8 @@ struct sign_key {
 };
 
 VAULT_NODISCARD vault_err sign_key_new(struct sign_key *out);
-VAULT_NODISCARD vault_err sign_key_from_seed(struct sign_key *out, const uint8_t seed[32], const uint8_t age_secret[32]);
+VAULT_NODISCARD vault_err sign_key_from_seed(struct sign_key *out, const uint8_t seed[32],
+    const uint8_t age_secret[32]);
 /* pass may be NULL. Creates with O_EXCL, 0600, syncs file and directory. comment is printed after the kid. */
 VAULT_NODISCARD vault_err sign_key_save(const struct sign_key *key, const char *path, const char *comment,
     const char *pass, size_t pass_len);
