@@ -15,8 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/secret.h"
 #include "base/wire.h"
+#include "crypto/aead.h"
 #include "keeper/root_store.h"
 #include "tree_dir.h"
 
@@ -293,6 +295,33 @@ static void test_nothing_there_is_not_made_unasked(void **state)
 	tree_dir_remove(&d);
 }
 
+/* The test vector of docs/FORMAT.md, "Keys". */
+static void test_vector(void **state)
+{
+	static const char wrapped_hex[] = "000102030405060734959139dd3cf7e28263c173c7237caa913a1cf62ece1aa347f793392160fbbc"
+	    "bb285e2dcefcf94071777273fb1880eaead5767f82ad0a27b5886e880327d7c56a4e4a46e175e9a00c67ef614706c3d2";
+	struct root_store store = {.fd = -1};
+	struct root_slot slot = {.present = true, .epoch = 7};
+	uint8_t root[KEY_BYTES], ad[25] = "T", wrapped[88], plain[64];
+	char hex[2 * KEY_BYTES + 1];
+	size_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < KEY_BYTES; i++)
+		slot.key[i] = (uint8_t)i;
+	assert_int_equal(root_store_key(&store, &slot, root), VAULT_OK);
+	hex_encode(root, sizeof(root), hex);
+	assert_string_equal(hex, "8191ed47875f562d5abb7c2a324028f9f129d257bdd62b07a12ffacfa8c80509");
+	for (unsigned i = 0; i < 16; i++)
+		ad[1 + i] = (uint8_t)(0xa0 + i);
+	store_be32(ad + 17, 5);
+	store_be32(ad + 21, 2);
+	assert_int_equal(hex_decode(wrapped_hex, strlen(wrapped_hex), wrapped, sizeof(wrapped), &n), VAULT_OK);
+	assert_int_equal(aead_unwrap(plain, wrapped, n, ad, sizeof(ad), root), VAULT_OK);
+	for (unsigned i = 0; i < sizeof(plain); i++)
+		assert_int_equal(plain[i], i);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -301,7 +330,7 @@ int main(void)
 		T(test_R6_older_key_store_is_refused_and_the_newest_still_opens), T(test_older_root_is_refused),
 		T(test_lost_halves_are_refused), T(test_damaged_slot_is_refused_and_not_erased),
 		T(test_torn_erase_is_finished_at_open), T(test_corrupt_key_store_is_refused_and_left_alone),
-		T(test_passphrase), T(test_root_directory_is_marked), T(test_nothing_there_is_not_made_unasked),
+		T(test_passphrase), T(test_root_directory_is_marked), T(test_nothing_there_is_not_made_unasked), T(test_vector),
 	};
 
 	if (secret_setup() != VAULT_OK)
