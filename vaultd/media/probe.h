@@ -3,14 +3,17 @@
  *
  * A probe is fed the upload's bytes in order, in any slices, and never needs
  * to see a byte twice. It recognises the container by its first bytes, finds
- * tracks, codec, rate, channels, and then follows along cheaply: duration so
- * far, and for each fed slice the media time at which its first whole unit
- * (page, cluster, fragment, sample) begins. Memory is bounded by PROBE_MEMORY
- * whatever arrives; lengths in the input are never trusted.
+ * tracks, codec, rate, channels, and then follows along cheaply: the duration
+ * of the whole units (page, block, fragment, sample) seen so far. The media time
+ * of a byte is the duration before that byte was fed: whoever cuts the stream
+ * into chunks feeds it cut at the same places, and reads the time of a chunk
+ * just before its first byte. Memory is bounded by PROBE_MEMORY whatever
+ * arrives; lengths in the input are never trusted.
  */
 #ifndef VAULT_MEDIA_PROBE_H
 #define VAULT_MEDIA_PROBE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +41,7 @@ struct probe_result {
 	uint8_t media;               /* mask over the tracks */
 	size_t n_tracks;
 	struct probe_track track[PROBE_TRACKS];
-	uint64_t duration_us;        /* so far */
+	uint64_t duration_us;        /* so far; never goes back, saturates */
 };
 
 struct probe;
@@ -57,15 +60,27 @@ void probe_free(struct probe *p);
 VAULT_NODISCARD vault_err probe_feed(struct probe *p, const uint8_t *data, size_t n);
 const struct probe_result *probe_get(const struct probe *p);
 bool probe_damaged(const struct probe *p);
+/* One sentence (static) on why the stream was refused or is damaged; "" when there is nothing to say. */
+const char *probe_reason(const struct probe *p);
 /* End of input: VAULT_E_SHORT when never decided. Final duration afterwards. */
 VAULT_NODISCARD vault_err probe_finish(struct probe *p);
 
-/* MIME type <-> container; what Content-Type may claim. Unknown or application/octet-stream: NONE. */
+/* The container that begins with these bytes; NONE when n < CONTAINER_HEAD or it is not known. */
+#define CONTAINER_HEAD 12u
+enum container container_of_head(const uint8_t *head, size_t n);
+
+/*
+ * MIME type <-> container; what Content-Type may claim. Unknown or
+ * application/octet-stream: NONE. declared_media: audio types claim voice and no
+ * video; video types claim that there is video; 0 claims nothing.
+ */
 enum container container_of_mime(const char *mime, size_t n, uint8_t *declared_media);
 const char *container_mime(enum container c, uint8_t media);
-const char *container_extension(enum container c, uint8_t media);     /* "ogg", "wav", "webm", "mp4" */
+const char *container_extension(enum container c, uint8_t media);     /* "ogg", "ogv", "wav", "webm", "mp4", "m4a" */
 const char *container_name(enum container c);
+enum container container_by_name(const char *name);                    /* NONE when unknown */
 const char *codec_name(enum codec c);
 enum codec codec_by_name(const char *name);
+bool codec_is_video(enum codec c);
 
 #endif
