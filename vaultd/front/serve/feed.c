@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "ipc/message.h"
+#include "media/convert.h"
 
 #define READS_MAX 128u
 #define ROW_FRAME_MAX 8192u
@@ -195,9 +196,13 @@ static vault_err next_row(struct feed *f)
 	return VAULT_E_EOF;
 }
 
-/* For a range: from segment 0, which has the container's head, to the last segment that begins at or before from_us. */
+/*
+ * For a range: from segment 0, which has the container's head, to the last segment that begins early enough before
+ * from_us for the converter.
+ */
 static vault_err skip_segments(struct feed *f)
 {
+	const uint64_t start = f->from_us > RANGE_LEAD_US ? f->from_us - RANGE_LEAD_US : 0;
 	struct index_segment s;
 	uint32_t first = 1;
 	uint64_t offset = 0;
@@ -207,7 +212,7 @@ static vault_err skip_segments(struct feed *f)
 			break;
 		if (err != VAULT_OK)
 			return err;
-		bool later = s.start_us > f->from_us;
+		bool later = s.start_us > start;
 		if (!later) {
 			first = i;
 			offset = s.stream_offset;

@@ -99,8 +99,9 @@ static vault_err list_row(void *arg, const struct index_row *indexed)
 	struct listing *l = arg;
 	struct index_row row = *indexed;
 	/* A live stream knows more than the index does. */
-	if (row.state == ROW_LIVE && l->rows->ingest != NULL)
-		(void)ingest_live(l->rows->ingest, &row.id, &row);
+	if (row.state == ROW_LIVE && l->rows->ingest != NULL &&
+	    ingest_live(l->rows->ingest, &row.id, &row) != VAULT_OK)
+		row = *indexed;
 	if (is_expired(&row, l->now_ms) || (l->state != STATE_ANY && row.state != l->state))
 		return VAULT_OK;
 	if (json_array_size(l->list) == l->limit) {
