@@ -22,10 +22,11 @@ static vault_err on_bytes(void *arg, const uint8_t *p, size_t n)
 	return VAULT_OK;
 }
 
-static vault_err on_jump(void *arg, uint64_t offset)
+static vault_err on_jump(void *arg, uint64_t offset, uint64_t start_us)
 {
 	(void)arg;
 	(void)offset;
+	(void)start_us;
 	return VAULT_E_PROTO;
 }
 
@@ -47,11 +48,15 @@ static vault_err report(struct job *j, const struct opener_totals *t)
 
 vault_err job_authenticate(struct job *j)
 {
-	const struct opener_calls calls = {.key = on_key, .bytes = on_bytes, .jump = on_jump, .arg = j};
+	const struct opener_calls calls = {.key = on_key, .bytes = on_bytes, .jump = on_jump, .arg = j, .hash = true};
 	struct opener_totals totals;
 	struct opener *opener = NULL;
 	struct frame_view v;
-	vault_err err = opener_new(&opener, &j->order, &calls);
+	struct ipc_job whole = j->order;
+
+	whole.from_us = 0;
+	whole.to_us = UINT64_MAX;
+	vault_err err = opener_new(&opener, &whole, &calls);
 	while (err == VAULT_OK && (err = job_frame(j, &v)) == VAULT_OK)
 		err = opener_frame(opener, &v);
 	if (err == VAULT_E_EOF)

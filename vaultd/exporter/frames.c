@@ -1,5 +1,6 @@
 /*
- * frames.c - see frames.h.
+ * frames.c - see frames.h. The stream is laid out as in a volume: header,
+ * payload, zeros up to the next multiple of FRAME_ALIGN.
  */
 #include "exporter/frames.h"
 
@@ -50,6 +51,13 @@ void frames_filled(struct frames *r, size_t n)
 	r->end += n <= CAPACITY - r->end ? n : 0;
 }
 
+static bool is_zero(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && *p == 0)
+		p++;
+	return p == end;
+}
+
 vault_err frames_next(struct frames *r, struct frame_view *v)
 {
 	size_t have = r->end - r->start;
@@ -59,13 +67,15 @@ vault_err frames_next(struct frames *r, struct frame_view *v)
 	vault_err err = frame_decode(&v->f, header);
 	if (err != VAULT_OK)
 		return err;
-	if (v->f.length > FRAME_PAYLOAD_MAX)
-		return VAULT_E_RANGE;
+	if (v->f.type == FRAME_FREE || v->f.length > FRAME_PAYLOAD_MAX)
+		return VAULT_E_PROTO;     /* forgotten space belongs to no export */
 	uint64_t span = frame_span(v->f.length);
 	if (have < span)
 		return VAULT_E_SHORT;
 	v->ad = header;
 	v->payload = header + FRAME_HEADER_BYTES;
+	if (!frame_payload_intact(&v->f, v->payload) || !is_zero(v->payload + v->f.length, header + span))
+		return VAULT_E_CORRUPT;
 	r->start += (size_t)span;
 	return VAULT_OK;
 }

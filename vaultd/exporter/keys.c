@@ -10,6 +10,7 @@
 struct keys {
 	int fd;
 	uint64_t tag;
+	unsigned refusal;            /* the last one */
 	uint8_t *packet;             /* guarded, IPC_MAX bytes */
 };
 
@@ -19,6 +20,7 @@ vault_err keys_new(struct keys **out, int fd)
 	if (k == NULL)
 		return VAULT_E_NOMEM;
 	k->fd = fd;
+	k->refusal = VAULT_REFUSAL_not_found;
 	k->packet = secret_alloc(IPC_MAX);
 	if (k->packet == NULL) {
 		free(k);
@@ -65,15 +67,28 @@ vault_err keys_job(struct keys *k, struct ipc_job *job)
 	return err == VAULT_OK ? ipc_job_decode(job, &p) : err;
 }
 
+static vault_err granted(struct keys *k, unsigned refusal)
+{
+	if (refusal == VAULT_REFUSAL_none)
+		return VAULT_OK;
+	k->refusal = refusal;
+	return VAULT_E_DENIED;
+}
+
+unsigned keys_refusal(const struct keys *k)
+{
+	return k->refusal;
+}
+
 vault_err keys_segment(struct keys *k, const struct ipc_want_key *want, struct segment_key *out)
 {
 	struct ipc_packet p;
-	struct ipc_key answer;
+	struct ipc_key answer = {0};
 	vault_err err = ask(k, ipc_want_key_encode(k->packet, ++k->tag, want), IPC_KEY, &p);
 	if (err == VAULT_OK)
 		err = ipc_key_decode(&answer, &p);
-	if (err == VAULT_OK && answer.refusal != VAULT_REFUSAL_none)
-		err = VAULT_E_DENIED;
+	if (err == VAULT_OK)
+		err = granted(k, answer.refusal);
 	if (err == VAULT_OK)
 		*out = answer.key;
 	secret_wipe(&answer, sizeof(answer));
@@ -88,9 +103,7 @@ vault_err keys_metadata(struct keys *k, const struct ipc_want_meta *want, struct
 	if (err == VAULT_OK)
 		err = ipc_meta_key_decode(out, &p);
 	secret_wipe(k->packet, IPC_HEADER + 128);
-	if (err == VAULT_OK && out->refusal != VAULT_REFUSAL_none)
-		err = VAULT_E_DENIED;
-	return err;
+	return err == VAULT_OK ? granted(k, out->refusal) : err;
 }
 
 vault_err keys_result(struct keys *k, const struct ipc_job_result *result)

@@ -16,6 +16,8 @@ VAULT_NODISCARD vault_err keys_job(struct keys *k, struct ipc_job *job);
 /* VAULT_E_DENIED: the keeper refuses this segment or row. */
 VAULT_NODISCARD vault_err keys_segment(struct keys *k, const struct ipc_want_key *want, struct segment_key *out);
 VAULT_NODISCARD vault_err keys_metadata(struct keys *k, const struct ipc_want_meta *want, struct ipc_meta_key *out);
+/* Why the keeper refused last; not_found when it never did. */
+unsigned keys_refusal(const struct keys *k);
 VAULT_NODISCARD vault_err keys_result(struct keys *k, const struct ipc_job_result *result);
 
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "exporter/job.h"
@@ -58,8 +57,8 @@ static vault_err run(struct job *j)
 	return err == VAULT_OK ? seal_finish(j->seal) : err;
 }
 
-/* What the contact may be told; the log has the rest. */
-static unsigned refusal_of(vault_err err)
+/* What the contact may be told; the log has the rest. The keeper's own refusal goes back as it came. */
+static unsigned refusal_of(const struct job *j, vault_err err)
 {
 	switch (err) {
 	case VAULT_OK:
@@ -67,7 +66,7 @@ static unsigned refusal_of(vault_err err)
 	case VAULT_E_UNSUPPORTED:
 		return VAULT_REFUSAL_format_unsupported;
 	case VAULT_E_DENIED:
-		return VAULT_REFUSAL_not_found;
+		return keys_refusal(j->keys);
 	default:
 		return VAULT_REFUSAL_internal;
 	}
@@ -81,7 +80,6 @@ int main(int argc, char **argv)
 	/* The supervisor changed the user before it executed this program. */
 	const bool own_user = argc > 1 && strcmp(argv[1], "--own-user") == 0;
 	const bool is_root = geteuid() == 0;
-	clock_init();
 	log_init("exporter", LOG_INFO_);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (secret_setup() != VAULT_OK || keys_new(&j.keys, FD_KEYS) != VAULT_OK || frames_new(&j.frames) != VAULT_OK)
@@ -102,7 +100,7 @@ int main(int argc, char **argv)
 		err = run(&j);
 	if (err != VAULT_OK)
 		log_error("event=export_failed error=%d", (int)err);
-	const struct ipc_job_result result = {.job = j.order.job, .refusal = refusal_of(err), .items = j.items,
+	const struct ipc_job_result result = {.job = j.order.job, .refusal = refusal_of(&j, err), .items = j.items,
 	    .bytes = j.seal != NULL ? seal_bytes(j.seal) : 0};
 	if (keys_result(j.keys, &result) != VAULT_OK)
 		log_error("event=result_not_told");

@@ -8,6 +8,9 @@
 #include "exporter/open.h"
 #include "media/convert.h"
 
+/* The stream may lag behind the clock (pauses), never run ahead of it by more than one slice of the upload. */
+#define AHEAD_MAX (256u * 1024u)
+
 struct media {
 	struct job *job;
 	struct convert *convert;
@@ -25,9 +28,13 @@ static vault_err on_bytes(void *arg, const uint8_t *p, size_t n)
 	return convert_write(m->convert, p, n);
 }
 
-static vault_err on_jump(void *arg, uint64_t offset)
+static vault_err on_jump(void *arg, uint64_t offset, uint64_t start_us)
 {
 	struct media *m = arg;
+	uint64_t by_time;
+	if (convert_offset_at(m->convert, start_us, &by_time) == VAULT_OK && offset > by_time &&
+	    offset - by_time > AHEAD_MAX)
+		return VAULT_E_PROTO;
 	return convert_jump(m->convert, offset);
 }
 
@@ -57,13 +64,12 @@ vault_err job_media(struct job *j)
 	struct media m = {.job = j};
 	const struct opener_calls calls = {.key = on_key, .bytes = on_bytes, .jump = on_jump, .arg = &m};
 	const struct convert_options options = {
-	    .container = CONTAINER_NONE,
-	    .format = j->order.format,
-	    .from_us = j->order.from_us,
-	    .to_us = j->order.to_us,
-	    .total_bytes = j->order.ended ? j->order.bytes : 0,
-	    .sink = on_output,
-	    .arg = &m,
+		.format = j->order.format,
+		.from_us = j->order.from_us,
+		.to_us = j->order.to_us,
+		.total_bytes = j->order.ended ? j->order.bytes : 0,
+		.sink = on_output,
+		.arg = &m,
 	};
 	struct opener *opener = NULL;
 	vault_err err = convert_new(&m.convert, &options);

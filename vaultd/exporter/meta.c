@@ -56,11 +56,11 @@ static vault_err open_personal(struct job *j, const struct frame_view *v, json_t
 	return err;
 }
 
-static vault_err give_row(struct job *j, json_t *row, const struct frame_view *v)
+static vault_err give_row(struct job *j, json_t *row, const vault_id *row_id, const struct frame_view *v)
 {
 	char id[VAULT_ID_TEXT];
 	json_t *personal = NULL;
-	if (v->f.type != FRAME_RECORDING_OPEN)
+	if (v->f.type != FRAME_RECORDING_OPEN || !vault_id_equal(row_id, &v->f.id))
 		return VAULT_E_PROTO;
 	vault_err err = open_personal(j, v, &personal);
 	if (err == VAULT_E_DENIED)
@@ -81,6 +81,7 @@ vault_err job_metadata(struct job *j)
 	vault_err err;
 	while ((err = job_frame(j, &v)) == VAULT_OK) {
 		json_t *row = NULL;
+		const vault_id row_id = v.f.id;
 		if (v.f.type != FRAME_ROW)
 			return VAULT_E_PROTO;
 		err = json_read((const char *)v.payload, v.f.length, ROW_MAX, &row);
@@ -89,7 +90,7 @@ vault_err job_metadata(struct job *j)
 		if (err == VAULT_OK)
 			err = job_frame(j, &v);
 		if (err == VAULT_OK)
-			err = give_row(j, row, &v);
+			err = give_row(j, row, &row_id, &v);
 		json_decref(row);
 		if (err != VAULT_OK)
 			return err == VAULT_E_EOF ? VAULT_E_SHORT : err;

@@ -1,5 +1,7 @@
 /*
- * open.c - see open.h.
+ * open.c - see open.h. The state says which frames may come next; everything
+ * else is VAULT_E_PROTO. The key lies in guarded memory and is wiped with the
+ * opener. Nothing is given on before its tag held.
  */
 #include "exporter/open.h"
 
@@ -18,15 +20,18 @@ enum state { WANT_OPEN, WANT_SEGMENT, IN_SEGMENT, SEGMENT_CLOSED, ENDED };
 struct opener {
 	enum state state;
 	struct ipc_job job;
-	bool range;                  /* segments may be left out, totals are not checked */
+	bool range;                  /* segments may be left out; the end time is checked instead of the totals */
+	bool jumped, over;           /* over: a range's recording-end frame came */
 	struct opener_calls calls;
 	struct segment_key *key;     /* guarded; of the segment that was opened last */
 	uint32_t segment;            /* its number */
 	uint32_t chunk;              /* number of the next chunk in it */
 	uint64_t segment_bytes;
+	uint64_t end_us;             /* of the last segment that was closed */
 	bool offset_known;           /* a ROW frame told where the next segment begins */
 	uint64_t offset;
-	bool truncated;              /* the end frame says so */
+	bool sealed_end;             /* a manifest agreed */
+	crypto_hash_sha256_state sha;
 	struct opener_totals totals;
 };
 
@@ -42,6 +47,7 @@ vault_err opener_new(struct opener **out, const struct ipc_job *job, const struc
 	}
 	o->job = *job;
 	o->calls = *calls;
+	(void)crypto_hash_sha256_init(&o->sha);
 	o->range = job->from_us != 0 || job->to_us != UINT64_MAX;
 	*out = o;
 	return VAULT_OK;
@@ -52,16 +58,15 @@ void opener_free(struct opener *o)
 	if (o == NULL)
 		return;
 	secret_free(o->key);
+	secret_wipe(o, sizeof(*o));
 	free(o);
 }
 
 /* The clear part and the sealed metadata are the keeper's and the index's; here only their shape matters. */
 static vault_err on_recording_open(struct opener *o, const struct frame_view *v)
 {
-	if (o->state != WANT_OPEN)
+	if (o->state != WANT_OPEN || v->f.segment != 0 || v->f.chunk != 0 || v->f.media_us != 0)
 		return VAULT_E_PROTO;
-	if (frame_hash(v->payload, v->f.length) != v->f.payload_hash)
-		return VAULT_E_CORRUPT;
 	o->state = WANT_SEGMENT;
 	return VAULT_OK;
 }
@@ -70,7 +75,7 @@ static vault_err on_recording_open(struct opener *o, const struct frame_view *v)
 static vault_err on_offset(struct opener *o, const struct frame_view *v)
 {
 	json_t *row = NULL;
-	if (!o->range || o->state == WANT_OPEN || o->state == ENDED)
+	if (!o->range || o->jumped || (o->state != IN_SEGMENT && o->state != SEGMENT_CLOSED))
 		return VAULT_E_PROTO;
 	vault_err err = json_read((const char *)v->payload, v->f.length, OFFSET_TEXT_MAX, &row);
 	if (err != VAULT_OK)
@@ -81,21 +86,34 @@ static vault_err on_offset(struct opener *o, const struct frame_view *v)
 	return err;
 }
 
-static bool is_next_segment(const struct opener *o, uint32_t segment)
+/* Does this segment follow, and is something left out in front of it? */
+static vault_err place_segment(const struct opener *o, uint32_t segment, uint64_t start_us, bool *jump)
 {
-	if (o->state == WANT_OPEN || o->state == ENDED)
-		return false;
+	*jump = false;
 	if (o->state == WANT_SEGMENT)
-		return segment == 0;
-	return o->range ? segment > o->segment : segment == o->segment + 1;
+		return segment == 0 ? VAULT_OK : VAULT_E_PROTO;
+	if (o->state == SEGMENT_CLOSED && segment == o->segment + 1)
+		return VAULT_OK;
+	if (o->state != SEGMENT_CLOSED && o->state != IN_SEGMENT)
+		return VAULT_E_PROTO;
+	/* Only behind some of segment 0, only once, and only what lies before the range. */
+	*jump = true;
+	if (!o->range || o->jumped || !o->offset_known || o->segment != 0 || segment == 0 || o->totals.chunks == 0)
+		return VAULT_E_PROTO;
+	return start_us <= o->job.from_us ? VAULT_OK : VAULT_E_PROTO;
 }
 
 static vault_err on_segment_open(struct opener *o, const struct frame_view *v)
 {
 	struct segment_open s;
-	if (!is_next_segment(o, v->f.segment))
+	bool jump;
+	if (o->state == WANT_OPEN || o->state == ENDED || v->f.chunk != 0 || v->f.track != 0)
 		return VAULT_E_PROTO;
 	vault_err err = segment_open_decode(&s, v->payload, v->f.length);
+	if (err == VAULT_OK && s.start_us != v->f.media_us)
+		err = VAULT_E_PROTO;
+	if (err == VAULT_OK)
+		err = place_segment(o, v->f.segment, s.start_us, &jump);
 	if (err != VAULT_OK)
 		return err;
 	struct ipc_want_key want = {.job = o->job.job, .id = o->job.id, .segment = v->f.segment, .start_us = s.start_us};
@@ -106,11 +124,11 @@ static vault_err on_segment_open(struct opener *o, const struct frame_view *v)
 	/* ChaCha20-Poly1305 does not bind its key: without this, two keys could open one chunk. */
 	if (sodium_memcmp(o->key->commit, s.commit, sizeof(s.commit)) != 0)
 		return VAULT_E_AUTH;
-	bool follows = o->state != IN_SEGMENT && (o->state == WANT_SEGMENT || v->f.segment == o->segment + 1);
-	if (!follows && o->range) {
-		err = o->offset_known ? o->calls.jump(o->calls.arg, o->offset) : VAULT_E_PROTO;
+	if (jump) {
+		err = o->calls.jump(o->calls.arg, o->offset, s.start_us);
 		if (err != VAULT_OK)
 			return err;
+		o->jumped = true;
 	}
 	o->offset_known = false;
 	o->state = IN_SEGMENT;
@@ -125,8 +143,10 @@ static vault_err on_chunk(struct opener *o, struct frame_view *v)
 {
 	if (o->state != IN_SEGMENT || v->f.segment != o->segment || v->f.chunk != o->chunk)
 		return VAULT_E_PROTO;
-	if (v->f.length < AEAD_TAG_BYTES)
+	if (v->f.length < AEAD_TAG_BYTES || o->chunk == UINT32_MAX)
 		return VAULT_E_CORRUPT;
+	if (v->f.track != 0)
+		return VAULT_E_UNSUPPORTED;
 	vault_err err = aead_open_chunk(v->payload, v->payload, v->f.length, v->ad, FRAME_AD_BYTES, v->f.chunk, AEAD_CHUNK,
 	    o->key->key);
 	if (err != VAULT_OK)
@@ -136,6 +156,8 @@ static vault_err on_chunk(struct opener *o, struct frame_view *v)
 	o->segment_bytes += n;
 	o->totals.chunks++;
 	o->totals.bytes += n;
+	if (o->calls.hash)
+		(void)crypto_hash_sha256_update(&o->sha, v->payload, n);
 	return o->calls.bytes(o->calls.arg, v->payload, n);
 }
 
@@ -154,37 +176,58 @@ static vault_err on_segment_end(struct opener *o, struct frame_view *v)
 		return err;
 	if (end.chunks != o->chunk || end.bytes != o->segment_bytes)
 		return VAULT_E_AUTH;
+	o->end_us = end.end_us;
 	o->state = SEGMENT_CLOSED;
 	return VAULT_OK;
+}
+
+static vault_err check_manifest(struct opener *o, const struct manifest *m)
+{
+	uint8_t sha[crypto_hash_sha256_BYTES];
+	if (m->bytes != o->totals.bytes || m->segments != o->totals.segments)
+		return VAULT_E_AUTH;
+	if (!o->calls.hash)           /* every chunk and its place were authenticated already */
+		return VAULT_OK;
+	(void)crypto_hash_sha256_final(&o->sha, sha);
+	return sodium_memcmp(sha, m->sha256, sizeof(sha)) == 0 ? VAULT_OK : VAULT_E_AUTH;
 }
 
 static vault_err on_recording_end(struct opener *o, struct frame_view *v)
 {
 	struct manifest m;
-	if (o->state == WANT_OPEN || o->state == ENDED)
+	const bool truncated = (v->f.flags & FRAME_FLAG_TRUNCATED) != 0;
+	if (o->range) {
+		/* Sealed under the last segment's key, which need not be the one at hand. */
+		o->over = true;
+		return VAULT_OK;
+	}
+	if (o->job.ended && truncated != (o->job.truncated != 0))
 		return VAULT_E_PROTO;
-	o->truncated = (v->f.flags & FRAME_FLAG_TRUNCATED) != 0;
 	if (v->f.length == 0) {
 		/* Written after a crash, without a key: it proves nothing, the keeper's totals do. */
 		o->state = ENDED;
-		return o->truncated ? VAULT_OK : VAULT_E_CORRUPT;
+		return truncated ? VAULT_OK : VAULT_E_CORRUPT;
 	}
-	if (o->state == WANT_SEGMENT || v->f.segment != o->segment || v->f.length != MANIFEST_BYTES + AEAD_TAG_BYTES)
-		return VAULT_E_CORRUPT;
+	if (o->state != SEGMENT_CLOSED || v->f.segment != o->segment ||
+	    v->f.length != MANIFEST_BYTES + AEAD_TAG_BYTES)
+		return VAULT_E_PROTO;
 	vault_err err = aead_open_chunk(v->payload, v->payload, v->f.length, v->ad, FRAME_AD_BYTES, o->chunk,
 	    AEAD_RECORDING_END, o->key->key);
 	if (err == VAULT_OK)
 		err = manifest_decode(&m, v->payload, MANIFEST_BYTES);
+	if (err == VAULT_OK)
+		err = check_manifest(o, &m);
 	if (err != VAULT_OK)
 		return err;
-	if (!o->range && (m.bytes != o->totals.bytes || m.segments != o->totals.segments))
-		return VAULT_E_AUTH;
 	o->state = ENDED;
+	o->sealed_end = true;
 	return VAULT_OK;
 }
 
 vault_err opener_frame(struct opener *o, struct frame_view *v)
 {
+	if (o->over)
+		return VAULT_E_PROTO;
 	if (v->f.type == FRAME_ROW)
 		return on_offset(o, v);
 	if (!vault_id_equal(&v->f.id, &o->job.id))
@@ -199,12 +242,28 @@ vault_err opener_frame(struct opener *o, struct frame_view *v)
 	case FRAME_SEGMENT_END:
 		return on_segment_end(o, v);
 	case FRAME_RECORDING_END:
-		return on_recording_end(o, v);
+		return o->state == WANT_OPEN || o->state == ENDED ? VAULT_E_PROTO : on_recording_end(o, v);
 	case FRAME_GAP:
 		return o->state == WANT_OPEN || o->state == ENDED ? VAULT_E_PROTO : VAULT_OK;
 	default:
 		return VAULT_E_CORRUPT;
 	}
+}
+
+/* A range is whole when it was followed to its end, or to the recording's. */
+static vault_err finish_range(const struct opener *o)
+{
+	const bool last = o->job.segments > 0 && o->segment == o->job.segments - 1;
+	if (o->totals.chunks == 0)
+		return VAULT_E_SHORT;
+	if (o->state == SEGMENT_CLOSED && o->end_us >= o->job.to_us)
+		return VAULT_OK;
+	if (!o->job.ended)
+		return VAULT_OK;
+	if (!last)
+		return VAULT_E_SHORT;
+	/* A segment that a crash cut off has no end; how much it held is not told anywhere. */
+	return o->state == SEGMENT_CLOSED || o->job.truncated ? VAULT_OK : VAULT_E_SHORT;
 }
 
 vault_err opener_finish(struct opener *o, struct opener_totals *t)
@@ -213,7 +272,7 @@ vault_err opener_finish(struct opener *o, struct opener_totals *t)
 	if (o->state == WANT_OPEN)
 		return VAULT_E_SHORT;
 	if (o->range)
-		return VAULT_OK;
+		return finish_range(o);
 	if (!o->job.ended)           /* still being recorded: what is durable so far */
 		return VAULT_OK;
 	/* The keeper knows how much there was: a missing tail is an error, never silence. */
@@ -221,6 +280,6 @@ vault_err opener_finish(struct opener *o, struct opener_totals *t)
 		return VAULT_E_SHORT;
 	if (o->state != ENDED && !o->job.truncated)
 		return VAULT_E_SHORT;
-	t->complete = o->state == ENDED && !o->truncated && !o->job.truncated;
+	t->complete = o->sealed_end && !o->job.truncated;
 	return VAULT_OK;
 }

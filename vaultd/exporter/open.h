@@ -5,9 +5,15 @@
  * chunks in order, each authenticated with its place before a byte of it is
  * given on, the segment's key committed to before it is used. At the end the
  * sealed manifest and the keeper's totals must agree with what was opened.
- * For a range, segments may be left out: the first one is cut after its head,
- * later ones begin where the front says (a ROW frame {"stream_offset":N} before
- * the segment's open frame).
+ *
+ * For a range, segments may be left out once: behind segment 0, whose first
+ * chunks hold the container's head (it may be cut behind any of them), up to a
+ * segment that begins at or before from_us. Where that one lies in the stream is
+ * told by a ROW frame {"stream_offset":N} before its open frame; this is the
+ * front's word, so the converter only uses it as far as the authenticated start
+ * time bears it out. Behind the jump segments are whole and in order, and the
+ * last one ends at or after to_us or is the recording's last. The recording's
+ * end frame proves nothing about a range and is ignored.
  */
 #ifndef VAULT_EXPORTER_OPEN_H
 #define VAULT_EXPORTER_OPEN_H
@@ -27,9 +33,10 @@ struct opener_calls {
 	vault_err (*key)(void *arg, const struct ipc_want_key *want, struct segment_key *out);
 	/* Plaintext, in order. */
 	vault_err (*bytes)(void *arg, const uint8_t *p, size_t n);
-	/* The next bytes are at this offset of the recording's stream. */
-	vault_err (*jump)(void *arg, uint64_t offset);
+	/* The next bytes are at this offset of the recording's stream, at this media time. */
+	vault_err (*jump)(void *arg, uint64_t offset, uint64_t start_us);
 	void *arg;
+	bool hash;                   /* compare the manifest's SHA-256, too */
 };
 
 struct opener_totals {
