@@ -1,0 +1,28 @@
+/*
+ * fuzz_clear_json.c - the clear JSON of a recording-open frame.
+ *
+ * What is accepted is written again and must read back as the same row.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "front/index/index.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct index_row row, again;
+	char *text;
+	size_t len;
+
+	if (index_row_from_clear(&row, (const char *)data, n) != VAULT_OK)
+		return 0;
+	if (!vault_tenant_valid(row.tenant, strlen(row.tenant)) || row.n_tracks > ROW_TRACKS)
+		abort();
+	if (index_row_to_clear(&row, &text, &len) != VAULT_OK || index_row_from_clear(&again, text, len) != VAULT_OK ||
+	    memcmp(&row, &again, sizeof row) != 0)
+		abort();
+	free(text);
+	return 0;
+}
