@@ -3,6 +3,7 @@
  *
  *   erase_oracle run [SEED [STEPS [HISTORIES]]]   random lives with crashes
  *   erase_oracle crash [SEED]        every operation, killed at each of its writes, in four ways
+ *   erase_oracle full [SEED]         a full disk stops taking in, not forgetting
  *   erase_oracle mutants [SEED]      each step of forgetting left out once: the oracle must notice
  */
 #include <stdio.h>
@@ -61,8 +62,8 @@ static int run_histories(uint64_t seed, unsigned steps, unsigned histories)
 		history_start(&h, seed + i, false);
 		live(&h, steps);
 		attacker_counts(h.a, rows);
-		(void)printf("seed %llu: %u items, %u forgotten, %u passes, %u crashes; copies of %zu tenant keys, %zu bucket keys, "
-		    "%zu sealed items; %u revived\n", (unsigned long long)(seed + i), h.m->items, forgotten(&h), h.passes,
+		(void)printf("seed %llu: %u items, %u forgotten, %u passes, %u crashes; copies of %zu tenant keys, "
+		    "%zu bucket keys, %zu sealed items; %u revived\n", (unsigned long long)(seed + i), h.m->items, forgotten(&h), h.passes,
 		    h.crashes, rows[0], rows[1], rows[2], h.revived);
 		bool bad = h.failures != 0 || h.revived != 0;
 		/* A life in which nothing was forgotten or nothing crashed proves nothing. */
@@ -143,6 +144,48 @@ static int run_mutants(uint64_t seed)
 	return missed == 0 ? 0 : 1;
 }
 
+/* Fills the disk, then forgets: the reserve must carry the doom and the pass. */
+static int run_full(uint64_t seed)
+{
+	struct history h;
+	struct tree_secret *s = secret_alloc(sizeof(*s));
+	struct tree_item item;
+	struct tree_counts before, after;
+	struct forget_result r;
+	unsigned bad = s == NULL;
+	vault_err err = VAULT_OK;
+
+	history_start(&h, seed, false);
+	for (unsigned i = 0; i < 60; i++)
+		history_do(&h, OP_ADD);
+	faults_disk(0);
+	for (unsigned i = 0; i < 2000 && err == VAULT_OK && bad == 0; i++) {
+		item = (struct tree_item){.id = vault_id_new(i), .tenant = h.m->tenants[0],
+		    .expires_s = h.m->now_s + i * 7};
+		bad += tree_begin(h.t) != VAULT_OK;
+		bad += tree_item_add(h.t, &item, s) != VAULT_OK;
+		bad += tree_count(h.t, &before) != VAULT_OK;
+		err = tree_commit(h.t);
+	}
+	bad += err != VAULT_E_FULL;
+	bad += tree_count(h.t, &after) != VAULT_OK || after.items + 1 != before.items;
+	(void)printf("full at %llu items\n", (unsigned long long)after.items);
+	for (unsigned i = 0; i < 50 && bad == 0; i++) {
+		bad += tree_begin(h.t) != VAULT_OK;
+		err = tree_doom(h.t, &h.m->known[i].id);
+		bad += err != VAULT_OK;
+		bad += tree_commit(h.t) != VAULT_OK;
+		err = tree_forget(h.t, 0, NULL, NULL, &r);
+		bad += err != VAULT_OK || r.checked != 1;
+	}
+	if (bad != 0)
+		(void)fprintf(stderr, "oracle: a full disk stopped an erasure: error %d\n", err);
+	faults_disk(SIZE_MAX);
+	secret_free(s);
+	history_end(&h);
+	return bad == 0 ? 0 : 1;
+}
+
 static uint64_t number(int argc, char **argv, int i, uint64_t otherwise)
 {
 	return i < argc ? strtoull(argv[i], NULL, 10) : otherwise;
@@ -159,8 +202,10 @@ int main(int argc, char **argv)
 		return run_histories(seed, (unsigned)number(argc, argv, 3, 250), (unsigned)number(argc, argv, 4, 4));
 	if (strcmp(mode, "crash") == 0)
 		return run_crash(seed);
+	if (strcmp(mode, "full") == 0)
+		return run_full(seed);
 	if (strcmp(mode, "mutants") == 0)
 		return run_mutants(seed);
-	(void)fprintf(stderr, "usage: erase_oracle run [SEED [STEPS [HISTORIES]]] | crash [SEED] | mutants [SEED]\n");
+	(void)fprintf(stderr, "usage: erase_oracle run [SEED [STEPS [HISTORIES]]] | crash [SEED] | full [SEED] | mutants [SEED]\n");
 	return 2;
 }

@@ -34,7 +34,8 @@ static struct {
 	uint64_t seed;
 	struct undo undo[UNDO_MAX];
 	unsigned undos;
-} state;
+	size_t disk;                 /* free bytes; see faults_disk */
+} state = {.disk = SIZE_MAX};
 
 static ssize_t real_pwrite(int fd, const void *p, size_t n, off_t at)
 {
@@ -53,6 +54,27 @@ void faults_arm(unsigned n, enum fault_mode mode, uint64_t seed)
 void faults_disarm(void)
 {
 	state.armed = false;
+}
+
+void faults_disk(size_t bytes)
+{
+	state.disk = bytes;
+}
+
+/* Takes the space by which a file grows when it reaches to end. */
+static bool disk_take(int fd, off_t end)
+{
+	struct stat st;
+
+	if (state.disk == SIZE_MAX || fstat(fd, &st) != 0 || end <= st.st_size)
+		return true;
+	size_t grow = (size_t)(end - st.st_size);
+	if (grow > state.disk) {
+		errno = ENOSPC;
+		return false;
+	}
+	state.disk -= grow;
+	return true;
 }
 
 static bool chance(void)
@@ -122,6 +144,8 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 		(void)real_pwrite(fd, p, n / 2, at);
 		die();
 	}
+	if (!disk_take(fd, at + (off_t)n))
+		return -1;
 	remember(fd, n, at);
 	return real_pwrite(fd, p, n, at);
 }
@@ -153,14 +177,21 @@ ssize_t writev(int fd, const struct iovec *v, int count)
 		(void)syscall(SYS_writev, fd, v, count / 2);
 		die();
 	}
-	remember(fd, n, lseek(fd, 0, SEEK_CUR));
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	if (!disk_take(fd, at + (off_t)n))
+		return -1;
+	remember(fd, n, at);
 	return syscall(SYS_writev, fd, v, count);
 }
 
 int ftruncate(int fd, off_t n)
 {
+	struct stat st;
+
 	if (last_call())
 		die();
+	if (state.disk != SIZE_MAX && fstat(fd, &st) == 0 && st.st_size > n)
+		state.disk += (size_t)(st.st_size - n);
 	return (int)syscall(SYS_ftruncate, fd, n);
 }
 
@@ -168,6 +199,8 @@ int fallocate(int fd, int mode, off_t at, off_t n)
 {
 	if (last_call())
 		die();
+	if (!disk_take(fd, at + n))
+		return -1;
 	return (int)syscall(SYS_fallocate, fd, mode, at, n);
 }
 

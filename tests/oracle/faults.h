@@ -8,6 +8,7 @@
 #ifndef VAULT_TESTS_FAULTS_H
 #define VAULT_TESTS_FAULTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum fault_mode {
@@ -23,5 +24,7 @@ enum fault_mode {
 /* The n-th call from now on (1 = the next) ends the process with FAULT_EXIT. seed: for FAULT_POWER_SOME. */
 void faults_arm(unsigned n, enum fault_mode mode, uint64_t seed);
 void faults_disarm(void);
+/* From now on the disk has so many free bytes; growing a file beyond them is ENOSPC. SIZE_MAX: a disk without end. */
+void faults_disk(size_t bytes);
 
 #endif

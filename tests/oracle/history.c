@@ -31,7 +31,7 @@ static void complain(struct history *h, const char *what, const vault_id *id)
 	if (id != NULL)
 		vault_id_format(id, text);
 	if (h->failures++ < 5)
-		(void)fprintf(stderr, "oracle: seed %llu: %s %s\n", (unsigned long long)h->seed, what, text);
+		(void)fprintf(stderr, "oracle: seed %llu: %s %s\n", (unsigned long long)h->start, what, text);
 }
 
 uint64_t history_random(struct history *h, uint64_t below)
@@ -57,6 +57,7 @@ void history_start(struct history *h, uint64_t seed, bool mutant)
 	static const char *const names[HISTORY_TENANTS] = {"acme", "beta", "gamma"};
 
 	memset(h, 0, sizeof(*h));
+	h->start = seed;
 	h->seed = seed * 0x9e3779b97f4a7c15u + 1;
 	h->mutant = mutant;
 	h->m = mmap(NULL, sizeof(*h->m), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

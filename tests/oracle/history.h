@@ -46,7 +46,8 @@ struct history {
 	struct tree *t;
 	struct model *m;
 	struct attacker *a;
-	uint64_t seed;
+	uint64_t start;              /* the seed it began with */
+	uint64_t seed;               /* the generator's state */
 	bool mutant;                 /* the tree's own check is expected to object; the attacker has to, too */
 	unsigned revived;            /* forgotten items that the attacker opened */
 	unsigned failures;           /* anything else that must not be */

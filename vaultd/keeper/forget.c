@@ -12,289 +12,15 @@
  * key of a bucket or tenant that it touched, and never report an item as
  * forgotten that it did not try.
  */
-#include "keeper/bucket.h"
+#include "keeper/forget_plan.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include <sodium.h>
 
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/wire.h"
-
-/* An item of the pass with its sealed part as it was. */
-struct gone {
-	struct tree_item item;
-	uint8_t wrapped[ITEM_WRAPPED];
-};
-
-struct plan {
-	struct bucket before;            /* as it was, under the old tenant key */
-	uint64_t earliest;               /* of the survivors */
-	uint32_t survivors;
-	size_t first, n;                 /* its items in pass.gone */
-};
-
-/* A growing array; its elements are moved with realloc and hold no plaintext secret. */
-struct list {
-	void *p;
-	size_t n, cap, size;
-};
-
-struct pass {
-	uint64_t now_s;
-	struct list buckets;             /* struct bucket_id: candidates */
-	struct list plans;               /* struct plan, sorted by bucket */
-	struct list gone;                /* struct gone, grouped by plan */
-	struct list tenants;             /* struct tenant_row as they were */
-	size_t next_plan;
-	struct forget_result *out;
-};
-
-static vault_err list_add(struct list *l, size_t size, void **slot)
-{
-	if (l->n == l->cap) {
-		size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
-		void *p = reallocarray(l->p, cap, size);
-		if (p == NULL)
-			return VAULT_E_NOMEM;
-		l->p = p;
-		l->cap = cap;
-		l->size = size;
-	}
-	*slot = (uint8_t *)l->p + size * l->n++;
-	return VAULT_OK;
-}
-
-static struct plan *plan_at(const struct pass *p, size_t i)
-{
-	return (struct plan *)p->plans.p + i;
-}
-
-static struct gone *gone_at(const struct pass *p, size_t i)
-{
-	return (struct gone *)p->gone.p + i;
-}
-
-static void pass_free(struct pass *p)
-{
-	free(p->buckets.p);
-	free(p->plans.p);
-	free(p->gone.p);
-	free(p->tenants.p);
-}
-
-static vault_err candidate(struct pass *p, const struct bucket_id *id)
-{
-	void *slot;
-	vault_err err = list_add(&p->buckets, sizeof(*id), &slot);
-
-	if (err == VAULT_OK)
-		memcpy(slot, id, sizeof(*id));
-	return err;
-}
-
-static int candidate_compare(const void *a, const void *b)
-{
-	return bucket_id_compare(a, b);
-}
-
-/* Buckets of everything doomed, and those with stale copies. Always all of them. */
-static vault_err collect_work(struct tree *t, struct pass *p)
-{
-	MDB_val k, v;
-	MDB_cursor *c;
-	struct item_row row;
-	struct bucket_id bid;
-	vault_id id;
-	vault_err err = VAULT_OK;
-	int rc = mdb_cursor_open(t->txn, t->db[DB_WORK], &c);
-
-	if (rc != 0)
-		return tree_lmdb_err(rc);
-	while (err == VAULT_OK && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
-		const uint8_t *key = k.mv_data;
-		if (k.mv_size == 1 + BUCKET_KEY_BYTES && key[0] == WORK_BUCKET) {
-			bid = bucket_id_from(key + 1);
-		} else if (k.mv_size == 1 + VAULT_ID_BYTES && key[0] == WORK_ITEM) {
-			memcpy(id.b, key + 1, VAULT_ID_BYTES);
-			MDB_val ik = {.mv_size = VAULT_ID_BYTES, .mv_data = id.b}, iv;
-			rc = mdb_get(t->txn, t->db[DB_ITEM], &ik, &iv);
-			if (rc != 0 || (err = item_decode(&id, &iv, &row)) != VAULT_OK) {
-				err = VAULT_E_CORRUPT;
-				break;
-			}
-			bid = item_bucket(&row.item);
-		} else {
-			err = VAULT_E_CORRUPT;
-			break;
-		}
-		err = candidate(p, &bid);
-	}
-	mdb_cursor_close(c);
-	return err != VAULT_OK ? err : rc == MDB_NOTFOUND ? VAULT_OK : tree_lmdb_err(rc);
-}
-
-/* How many items a pass may touch: each may cost a page of its own, and the disk may be full. */
-static uint64_t due_budget(struct tree *t)
-{
-	struct statvfs fs;
-
-	if (fstatvfs(t->keys_fd, &fs) != 0)
-		return TREE_PASS_ITEMS;
-	uint64_t pages = (uint64_t)fs.f_bavail * fs.f_frsize / 4096 / 2;
-	return pages < TREE_PASS_ITEMS ? pages : TREE_PASS_ITEMS;
-}
-
-static vault_err collect_due(struct tree *t, struct pass *p)
-{
-	uint64_t budget = due_budget(t), items = 0;
-	struct bucket b;
-	MDB_val k, v;
-	MDB_cursor *c;
-	vault_err err = VAULT_OK;
-	int rc = mdb_cursor_open(t->txn, t->db[DB_DUE], &c);
-
-	if (rc != 0)
-		return tree_lmdb_err(rc);
-	while (err == VAULT_OK && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
-		const uint8_t *key = k.mv_data;
-		if (k.mv_size != DUE_KEY_BYTES) {
-			err = VAULT_E_CORRUPT;
-			break;
-		}
-		if (load_be64(key) > p->now_s)
-			break;
-		const struct bucket_id bid = bucket_id_from(key + 8);
-		if ((err = bucket_load(t, t->txn, &bid, &b)) != VAULT_OK)
-			break;
-		if (items != 0 && items + b.count > budget)
-			break;
-		items += b.count;
-		err = candidate(p, &bid);
-	}
-	mdb_cursor_close(c);
-	return err != VAULT_OK ? err : rc == 0 || rc == MDB_NOTFOUND ? VAULT_OK : tree_lmdb_err(rc);
-}
-
-/* Calls fn for each member of a bucket with its row. fn may change the row, not the membership. */
-typedef vault_err (*member_fn)(void *arg, struct tree *t, MDB_cursor *items, MDB_val *key, struct item_row *row);
-static vault_err members(struct tree *t, const struct bucket_id *bid, uint32_t count, member_fn fn, void *arg)
-{
-	uint8_t key[BUCKET_KEY_BYTES];
-	MDB_val k = {.mv_size = sizeof(key), .mv_data = key}, m, v;
-	MDB_cursor *c = NULL, *items = NULL;
-	struct item_row row;
-	vault_id id;
-	vault_err err = VAULT_OK;
-	uint32_t seen = 0;
-
-	bucket_key_of(bid, key);
-	int rc = mdb_cursor_open(t->txn, t->db[DB_MEMBER], &c);
-	if (rc == 0)
-		rc = mdb_cursor_open(t->txn, t->db[DB_ITEM], &items);
-	if (rc == 0)
-		rc = mdb_cursor_get(c, &k, &m, MDB_SET_KEY);
-	while (rc == 0 && err == VAULT_OK) {
-		if (m.mv_size != VAULT_ID_BYTES) {
-			err = VAULT_E_CORRUPT;
-			break;
-		}
-		memcpy(id.b, m.mv_data, VAULT_ID_BYTES);
-		MDB_val ik = {.mv_size = VAULT_ID_BYTES, .mv_data = id.b};
-		if (mdb_cursor_get(items, &ik, &v, MDB_SET_KEY) != 0 || item_decode(&id, &v, &row) != VAULT_OK) {
-			err = VAULT_E_CORRUPT;
-			break;
-		}
-		const struct bucket_id place = item_bucket(&row.item);
-		if (bucket_id_compare(&place, bid) != 0 || ++seen > count) {
-			err = VAULT_E_CORRUPT;
-			break;
-		}
-		if ((err = fn(arg, t, items, &ik, &row)) == VAULT_OK)
-			rc = mdb_cursor_get(c, &k, &m, MDB_NEXT_DUP);
-	}
-	mdb_cursor_close(items);
-	mdb_cursor_close(c);
-	if (err == VAULT_OK && rc != MDB_NOTFOUND)
-		err = tree_lmdb_err(rc);
-	return err == VAULT_OK && seen != count ? VAULT_E_CORRUPT : err;
-}
-
-struct sorting {
-	struct pass *pass;
-	struct plan *plan;
-};
-
-static vault_err sort_member(void *arg, struct tree *t, MDB_cursor *items, MDB_val *key, struct item_row *row)
-{
-	struct sorting *s = arg;
-	bool held = (row->item.flags & ITEM_HELD) != 0;
-	bool doomed = (row->item.flags & ITEM_DOOMED) != 0;
-	void *slot;
-	vault_err err;
-
-	(void)t;
-	(void)items;
-	(void)key;
-	if (!doomed && (held || row->item.expires_s > s->pass->now_s)) {
-		if (!held && row->item.expires_s < s->plan->earliest)
-			s->plan->earliest = row->item.expires_s;
-		s->plan->survivors++;
-		return VAULT_OK;
-	}
-	if ((err = list_add(&s->pass->gone, sizeof(struct gone), &slot)) != VAULT_OK)
-		return err;
-	struct gone *g = slot;
-	g->item = row->item;
-	memcpy(g->wrapped, row->wrapped, ITEM_WRAPPED);
-	s->plan->n++;
-	return VAULT_OK;
-}
-
-/* Sorts a candidate's members; a bucket with nothing to do only gets its earliest expiry put right. */
-static vault_err plan_bucket(struct tree *t, struct pass *p, const struct bucket_id *bid)
-{
-	struct plan plan = {.earliest = BUCKET_NEVER, .first = p->gone.n};
-	struct sorting s = {.pass = p, .plan = &plan};
-	void *slot;
-	vault_err err = bucket_load(t, t->txn, bid, &plan.before);
-
-	if (err != VAULT_OK)
-		return err == VAULT_E_NOTFOUND ? VAULT_E_CORRUPT : err;
-	if ((err = members(t, bid, plan.before.count, sort_member, &s)) != VAULT_OK)
-		return err;
-	if (plan.n == 0 && (plan.before.flags & BUCKET_REKEY) == 0) {
-		struct bucket b = plan.before;
-		b.earliest = plan.earliest;
-		return b.earliest == plan.before.earliest ? VAULT_OK : bucket_store(t, &b, &plan.before);
-	}
-	if ((err = list_add(&p->plans, sizeof(plan), &slot)) == VAULT_OK)
-		memcpy(slot, &plan, sizeof(plan));
-	return err;
-}
-
-static vault_err pass_plan(struct tree *t, struct pass *p)
-{
-	const struct bucket_id *last = NULL;
-	vault_err err;
-
-	if ((err = collect_work(t, p)) != VAULT_OK || (err = collect_due(t, p)) != VAULT_OK)
-		return err;
-	if (p->buckets.n != 0)
-		qsort(p->buckets.p, p->buckets.n, sizeof(struct bucket_id), candidate_compare);
-	for (size_t i = 0; i < p->buckets.n; i++) {
-		const struct bucket_id *bid = (struct bucket_id *)p->buckets.p + i;
-		if (last != NULL && bucket_id_compare(last, bid) == 0)
-			continue;
-		if ((err = plan_bucket(t, p, bid)) != VAULT_OK)
-			return err;
-		last = bid;
-	}
-	return VAULT_OK;
-}
 
 /* Step 1 for a survivor: from room->bucket to room->next_bucket. */
 static vault_err reseal(void *arg, struct tree *t, MDB_cursor *items, MDB_val *key, struct item_row *row)
@@ -319,7 +45,7 @@ static vault_err entries_drop(struct tree *t, const struct pass *p, const struct
 
 	bucket_key_of(&plan->before.id, key);
 	for (size_t i = 0; i < plan->n; i++) {
-		struct gone *g = gone_at(p, plan->first + i);
+		struct gone *g = pass_gone_at(p, plan->first + i);
 		if ((err = row_del(t, DB_ITEM, g->item.id.b, VAULT_ID_BYTES)) != VAULT_OK)
 			return err;
 		if ((g->item.flags & ITEM_DOOMED) != 0 &&
@@ -353,7 +79,7 @@ static vault_err bucket_renew(struct tree *t, const struct pass *p, const struct
 	randombytes_buf(t->room->next_bucket, KEY_BYTES);
 	if (KEY_MUTANT(MUTANT_NO_BUCKET_KEY))
 		memcpy(t->room->next_bucket, t->room->bucket, KEY_BYTES);
-	if ((err = members(t, &b.id, plan->survivors, reseal, NULL)) != VAULT_OK)
+	if ((err = bucket_members(t, &b.id, plan->survivors, reseal, NULL)) != VAULT_OK)
 		return err;
 	bucket_key_of(&b.id, key);
 	if ((b.flags & BUCKET_REKEY) != 0 && (err = work_del(t, WORK_BUCKET, key, sizeof(key))) != VAULT_OK)
@@ -370,10 +96,10 @@ static vault_err renew_if_planned(void *arg, struct tree *t, const struct bucket
 {
 	struct pass *p = arg;
 
-	if (p->next_plan == p->plans.n || bucket_id_compare(&plan_at(p, p->next_plan)->before.id, &b->id) != 0)
+	if (p->next_plan == p->plans.n || bucket_id_compare(&pass_plan_at(p, p->next_plan)->before.id, &b->id) != 0)
 		return VAULT_OK;
 	*done = true;
-	return bucket_renew(t, p, plan_at(p, p->next_plan++));
+	return bucket_renew(t, p, pass_plan_at(p, p->next_plan++));
 }
 
 /* Step 2: tenants and plans both come in rising order. */
@@ -383,9 +109,9 @@ static vault_err forget_tenant(void *arg, struct tree *t, const struct tenant_ro
 	void *slot;
 	vault_err err;
 
-	if (p->next_plan == p->plans.n || plan_at(p, p->next_plan)->before.id.tenant != row->number)
+	if (p->next_plan == p->plans.n || pass_plan_at(p, p->next_plan)->before.id.tenant != row->number)
 		return VAULT_OK;
-	if ((err = list_add(&p->tenants, sizeof(*row), &slot)) != VAULT_OK)
+	if ((err = pass_list_add(&p->tenants, sizeof(*row), &slot)) != VAULT_OK)
 		return err;
 	memcpy(slot, row, sizeof(*row));
 	*taken = true;
@@ -407,7 +133,7 @@ static vault_err try_bucket(struct tree *t, MDB_txn *txn, const struct pass *p, 
 	if ((err = bucket_unseal(t, &b, t->room->bucket, t->room->tenant)) != VAULT_OK)
 		return err == VAULT_E_AUTH ? VAULT_E_CORRUPT : err;
 	for (size_t i = 0; i < plan->n; i++) {
-		const struct gone *g = gone_at(p, plan->first + i);
+		const struct gone *g = pass_gone_at(p, plan->first + i);
 		row.item = g->item;
 		memcpy(row.wrapped, g->wrapped, ITEM_WRAPPED);
 		if ((err = item_unseal(t, &row, &t->room->item, t->room->bucket)) != VAULT_E_AUTH)
@@ -443,10 +169,10 @@ static vault_err pass_check(struct tree *t, struct pass *p)
 		const struct tenant_row *old = (struct tenant_row *)p->tenants.p + i;
 		bool dead = tenant_unseal(t, old, t->room->tenant, t->room->root) == VAULT_E_AUTH;
 		err = tenant_open(t, v.txn, old->number);
-		for (; at < p->plans.n && plan_at(p, at)->before.id.tenant == old->number && err == VAULT_OK; at++) {
-			err = try_bucket(t, v.txn, p, plan_at(p, at));
+		for (; at < p->plans.n && pass_plan_at(p, at)->before.id.tenant == old->number && err == VAULT_OK; at++) {
+			err = try_bucket(t, v.txn, p, pass_plan_at(p, at));
 			if (dead && err == VAULT_E_AUTH)
-				p->out->checked += (uint32_t)plan_at(p, at)->n;
+				p->out->checked += (uint32_t)pass_plan_at(p, at)->n;
 			if (err == VAULT_E_AUTH)
 				err = VAULT_OK;
 		}
@@ -465,7 +191,7 @@ static vault_err pass_tell(const struct pass *p, tree_item_fn on_gone, void *arg
 	vault_err err = VAULT_OK;
 
 	for (size_t i = 0; i < p->gone.n && err == VAULT_OK && on_gone != NULL; i++)
-		err = on_gone(arg, &gone_at(p, i)->item);
+		err = on_gone(arg, &pass_gone_at(p, i)->item);
 	return err;
 }
 
@@ -475,6 +201,7 @@ static vault_err pass_run(struct tree *t, struct pass *p, tree_item_fn on_gone, 
 
 	if ((err = tree_begin(t)) != VAULT_OK)
 		return err;
+	reserve_release(t);
 	if ((err = pass_plan(t, p)) != VAULT_OK)
 		goto abort;
 	if (p->plans.n == 0) {
@@ -516,9 +243,7 @@ vault_err tree_forget(struct tree *t, uint64_t now_s, tree_item_fn on_gone, void
 		return err;
 	if (!due)
 		return VAULT_E_NOTFOUND;
-	reserve_release(t);
 	err = pass_run(t, &p, on_gone, arg);
-	reserve_make(t);
 	pass_free(&p);
 	return err;
 }

@@ -111,6 +111,7 @@ vault_err tree_commit(struct tree *t)
 		return VAULT_E_STATE;
 	int rc = mdb_txn_commit(t->txn);
 	t->txn = NULL;
+	reserve_restore(t);
 	if (rc == 0) {
 		t->head = t->staged;
 		return VAULT_OK;
@@ -126,6 +127,7 @@ void tree_abort(struct tree *t)
 	if (t->txn != NULL)
 		mdb_txn_abort(t->txn);
 	t->txn = NULL;
+	reserve_restore(t);
 }
 
 vault_err view_begin(struct tree *t, struct view *v)

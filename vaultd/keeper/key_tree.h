@@ -122,7 +122,10 @@ VAULT_NODISCARD vault_err tree_item_void(struct tree *t, const vault_id *id);
 /* VAULT_E_DENIED for a held item; a second doom is fine. */
 VAULT_NODISCARD vault_err tree_doom(struct tree *t, const vault_id *id);
 
-/* Calls fn for every item of a tenant (0 = all) with id time in [from_ms, to_ms), in time order; stops when fn is not OK. */
+/*
+ * Calls fn for every item of a tenant (0 = all) with id time in [from_ms, to_ms),
+ * in time order; stops when fn is not OK. fn may stage changes to the item.
+ */
 typedef vault_err (*tree_item_fn)(void *arg, const struct tree_item *item);
 VAULT_NODISCARD vault_err tree_items(struct tree *t, uint32_t tenant, uint64_t from_ms, uint64_t to_ms,
     tree_item_fn fn, void *arg);

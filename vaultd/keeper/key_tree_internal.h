@@ -38,6 +38,8 @@ enum tree_db {
 #define TREE_MAP_BYTES (64ull << 30)         /* address space, not memory or disk */
 #define TREE_RESERVE_BYTES (16ll << 20)      /* disk space kept for a shred on a full disk */
 
+#define TREE_RESERVE_STEP (1ll << 20)
+
 #define TENANT_SECRET_BYTES (2u * KEY_BYTES) /* tenant key, search key */
 #define TENANT_WRAPPED (TENANT_SECRET_BYTES + WRAP_OVERHEAD)
 #define BUCKET_WRAPPED (KEY_BYTES + WRAP_OVERHEAD)
@@ -107,6 +109,8 @@ struct tree {
 	int keys_fd;                         /* own descriptors, locked with flock while the tree is open */
 	int root_fd;
 	int reserve_fd;
+	bool reserve_out;                    /* its space is given back until the transaction ends */
+	bool reserve_short;                  /* said so in the log */
 	bool dead;                           /* a commit or an erase failed half-way: only a restart knows the truth */
 	/*
 	 * Buckets made by the open transaction. A moved item goes into one of these
@@ -182,9 +186,12 @@ VAULT_NODISCARD vault_err item_unseal(struct tree *t, const struct item_row *row
 VAULT_NODISCARD vault_err work_put(struct tree *t, char kind, const void *what, size_t n);
 VAULT_NODISCARD vault_err work_del(struct tree *t, char kind, const void *what, size_t n);
 
-/* key_tree_open.c: the space kept for a pass. */
+/*
+ * key_tree_open.c: the space kept for forgetting. Whoever dooms or turns
+ * releases it first; the end of the transaction takes it back.
+ */
 void reserve_release(struct tree *t);
-void reserve_make(struct tree *t);
+void reserve_restore(struct tree *t);
 /* Whether a failed commit certainly left the database as it was, because the disk is full. */
 bool commit_was_full(struct tree *t, int rc);
 

@@ -294,6 +294,7 @@ vault_err tree_doom(struct tree *t, const vault_id *id)
 		return VAULT_OK;
 	if ((row.item.flags & ITEM_HELD) != 0)
 		return VAULT_E_DENIED;
+	reserve_release(t);              /* an erasure must succeed on a full disk */
 	row.item.flags |= ITEM_DOOMED;
 	if ((err = item_store(t, &row, 0)) != VAULT_OK)
 		return err;
@@ -326,7 +327,7 @@ vault_err tree_items(struct tree *t, uint32_t tenant, uint64_t from_ms, uint64_t
 			break;
 		}
 		memcpy(id.b, k.mv_data, VAULT_ID_BYTES);
-		if (vault_id_time_ms(&id) > to_ms)
+		if (vault_id_time_ms(&id) >= to_ms)
 			break;
 		if ((err = item_decode(&id, &v, &row)) != VAULT_OK)
 			break;

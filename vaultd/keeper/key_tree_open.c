@@ -69,14 +69,25 @@ static vault_err dir_take(int given, int *out, const char *too_open, const char 
 void reserve_release(struct tree *t)
 {
 	/* A failure only means that the space is not there to give. */
-	if (t->reserve_fd >= 0 && ftruncate(t->reserve_fd, 0) != 0)
+	if (t->reserve_fd >= 0 && !t->reserve_out && ftruncate(t->reserve_fd, 0) != 0)
 		log_warn("event=reserve_not_released");
+	t->reserve_out = true;
 }
 
-void reserve_make(struct tree *t)
+void reserve_restore(struct tree *t)
 {
-	if (t->reserve_fd >= 0 && fallocate(t->reserve_fd, 0, 0, TREE_RESERVE_BYTES) != 0 && errno != EOPNOTSUPP)
-		log_warn("event=reserve_not_made errno=%d", errno);
+	off_t n = TREE_RESERVE_BYTES;
+
+	if (t->reserve_fd < 0 || !t->reserve_out)
+		return;
+	t->reserve_out = false;
+	/* A pass may have used some of it up, and the disk be full: as much as there is. */
+	while (n > 0 && fallocate(t->reserve_fd, 0, 0, n) != 0)
+		n = errno == ENOSPC || errno == EDQUOT ? n - TREE_RESERVE_STEP : 0;
+	bool is_short = n < TREE_RESERVE_BYTES;
+	if (is_short && !t->reserve_short)
+		log_warn("event=reserve_short bytes=%lld", (long long)n);
+	t->reserve_short = is_short;
 }
 
 bool commit_was_full(struct tree *t, int rc)
@@ -323,11 +334,11 @@ vault_err tree_open(struct tree **out, const struct tree_options *o, const char 
 		err = VAULT_E_NOMEM;
 		goto fail;
 	}
-	if ((err = dir_take(o->keys_fd, &t->keys_fd, "The keys directory is open to others. Make it private with: chmod 700 ",
-	    "Another vault is running on this keys directory.", why)) != VAULT_OK)
+	if ((err = dir_take(o->keys_fd, &t->keys_fd,
+	    "The keys directory is open to others. Make it private with: chmod 700 ", "Another vault is running on this keys directory.", why)) != VAULT_OK)
 		goto fail;
-	if ((err = dir_take(o->root_fd, &t->root_fd, "The root directory is open to others. Make it private with: chmod 700 ",
-	    "Another vault is running on this root directory.", why)) != VAULT_OK)
+	if ((err = dir_take(o->root_fd, &t->root_fd,
+	    "The root directory is open to others. Make it private with: chmod 700 ", "Another vault is running on this root directory.", why)) != VAULT_OK)
 		goto fail;
 	if ((err = tree_start(t, o, why)) != VAULT_OK)
 		goto fail;
@@ -338,7 +349,8 @@ vault_err tree_open(struct tree **out, const struct tree_options *o, const char 
 	/* Epoch 0 means that the making was not finished; a living vault is at 1 or later. */
 	if (t->head.epoch == 0 && (err = tree_rotate_root(t)) != VAULT_OK)
 		goto fail;
-	reserve_make(t);
+	t->reserve_out = true;
+	reserve_restore(t);
 	*why = "";
 	*out = t;
 	return VAULT_OK;

@@ -208,21 +208,17 @@ static vault_err turn(struct tree *t, uint32_t wanted)
 	struct tenant_row row;
 	vault_err err;
 
-	reserve_release(t);
 	if ((err = tree_begin(t)) != VAULT_OK)
-		goto out;
+		return err;
+	reserve_release(t);
 	if (wanted != 0)
 		err = tenant_load(t, t->txn, wanted, &row);
 	if (err == VAULT_OK)
 		err = turn_stage(t, take_one, &wanted);
-	if (err == VAULT_OK) {
-		err = turn_commit(t);
-	} else {
-		tree_abort(t);
-		turn_wipe(t);
-	}
-out:
-	reserve_make(t);
+	if (err == VAULT_OK)
+		return turn_commit(t);
+	tree_abort(t);
+	turn_wipe(t);
 	return err;
 }
 
