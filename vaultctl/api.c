@@ -234,9 +234,13 @@ static int explain(const struct transfer *t, CURLcode rc)
 	if (t->answer->streamed)
 		return ctl_fail(CTL_UNVERIFIED, "the vault ended the export early (%s). Nothing incomplete was kept; try again.",
 		    curl_easy_strerror(rc));
+	long os_error = 0;
+	const char *why = t->api->error[0] != '\0' ? t->api->error : curl_easy_strerror(rc);
+	if (rc == CURLE_COULDNT_CONNECT && curl_easy_getinfo(t->api->curl, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK &&
+	    os_error != 0)
+		why = strerror((int)os_error);
 	return ctl_fail(CTL_UNREACHABLE, "cannot reach the vault at %s: %s. %s",
-	    p->socket[0] != '\0' ? p->socket : p->url, t->api->error[0] != '\0' ? t->api->error : curl_easy_strerror(rc),
-	    advice(rc));
+	    p->socket[0] != '\0' ? p->socket : p->url, why, advice(rc));
 }
 
 int api_perform(struct api *a, const struct api_request *r, struct api_answer *out)

@@ -48,6 +48,8 @@ static int find_profile(struct ctl *c)
 	}
 	if (err != VAULT_OK)
 		return addressed && wanted == name ? CTL_OK : ctl_fail_local("the profile directory", err);
+	if (!profile_name_valid(wanted))
+		return ctl_fail(CTL_USAGE, "a profile's name is 1 to 63 of letters, digits, dot, dash and underscore");
 	err = profile_load(dir, wanted, &c->profile, why, sizeof(why));
 	if (err == VAULT_OK)
 		return CTL_OK;
