@@ -29,7 +29,7 @@
 #define ANSWER_MAX 65536u
 
 struct scrub {
-	uint64_t volumes, frames, bytes, free_bytes, damaged, torn;
+	uint64_t volumes, frames, bytes, free_bytes, damaged;
 	uint64_t before;                 /* bytes of the volumes already done */
 	json_t *places;                  /* the first DAMAGED_SHOWN */
 	struct progress progress;
@@ -53,26 +53,6 @@ static int is_volume(const struct dirent *e)
 	return n > 4 && strcmp(e->d_name + n - 4, ".vol") == 0;
 }
 
-/*
- * Where a frame may begin again behind a damaged place: frames begin at
- * multiples of 64, and the scan itself believes no header without its checksum.
- */
-static bool resume(struct volume_scan *scan, uint64_t size, uint64_t *offset)
-{
-	struct frame f;
-	const uint8_t *payload;
-	for (uint64_t at = (*offset / FRAME_ALIGN + 1) * FRAME_ALIGN; at + FRAME_HEADER_BYTES <= size; at += FRAME_ALIGN) {
-		uint64_t found = at;
-		volume_scan_seek(scan, at);
-		if (volume_scan_next(scan, &f, &found, &payload) == VAULT_OK) {
-			volume_scan_seek(scan, at);
-			*offset = at;
-			return true;
-		}
-	}
-	return false;
-}
-
 static void count(struct scrub *s, const struct frame *f)
 {
 	s->frames++;
@@ -82,7 +62,7 @@ static void count(struct scrub *s, const struct frame *f)
 		s->bytes += f->length;
 }
 
-static vault_err scan_frames(struct scrub *s, const char *name, struct volume_scan *scan, uint64_t size, bool last)
+static vault_err scan_frames(struct scrub *s, const char *name, struct volume_scan *scan, bool last)
 {
 	for (;;) {
 		struct frame f;
@@ -101,19 +81,15 @@ static vault_err scan_frames(struct scrub *s, const char *name, struct volume_sc
 		if (err != VAULT_E_CORRUPT && err != VAULT_E_SHORT)
 			return err;
 		const uint64_t bad = offset;
-		if (resume(scan, size, &offset)) {
-			s->damaged++;
-			add_place(s, name, bad, "damaged");
-		} else if (last) {
-			/* Nothing whole follows in the newest volume: a write was under way, or the power went. */
-			s->torn++;
-			add_place(s, name, bad, "unfinished end, cut at the next start");
+		err = volume_scan_resync(scan, false, &offset);
+		if (err != VAULT_OK && err != VAULT_E_EOF)
+			return err;
+		/* Nothing whole follows in the newest volume: a write was under way, or the power went. */
+		const bool torn = err == VAULT_E_EOF && last;
+		s->damaged += !torn;
+		add_place(s, name, bad, torn ? "unfinished end, cut at the next start" : err == VAULT_OK ? "damaged" : "damaged to its end");
+		if (err == VAULT_E_EOF)
 			return VAULT_OK;
-		} else {
-			s->damaged++;
-			add_place(s, name, bad, "damaged to its end");
-			return VAULT_OK;
-		}
 	}
 }
 
@@ -134,7 +110,7 @@ static int scan_volume(struct scrub *s, int dir, const char *name, bool last)
 	s->volumes++;
 	vault_err err = volume_scan_new(&scan, fd, true);
 	if (err == VAULT_OK)
-		err = scan_frames(s, name, scan, (uint64_t)st.st_size, last);
+		err = scan_frames(s, name, scan, last);
 	volume_scan_free(scan);
 	(void)close(fd);
 	s->before += (uint64_t)st.st_size;
