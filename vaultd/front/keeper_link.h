@@ -2,7 +2,8 @@
  * keeper_link.h - the front's end of the link to the keeper (loop thread).
  *
  * Requests carry a tag; the answer's callback runs on the loop. When the link
- * breaks every waiting callback gets packet NULL and the process ends.
+ * breaks every waiting callback gets packet NULL, then push gets packet NULL, and
+ * the process ends. Packets hold secrets: what was sent or read is wiped.
  */
 #ifndef VAULT_FRONT_KEEPER_LINK_H
 #define VAULT_FRONT_KEEPER_LINK_H

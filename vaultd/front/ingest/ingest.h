@@ -13,6 +13,10 @@
  * nothing is asked of the keeper and nothing is written before that. So
  * ingest_open returns a stream at once, and on_open follows when the keeper
  * accepted (or on_failed).
+ *
+ * No callback is ever made from inside one of these calls. Refusals that are
+ * found here are told to the keeper here; those given to ingest_abort are the
+ * caller's to note.
  */
 #ifndef VAULT_FRONT_INGEST_H
 #define VAULT_FRONT_INGEST_H
@@ -94,11 +98,15 @@ struct ingest_start {
 	const struct ingest_metadata *meta;   /* copied */
 };
 
+/* VAULT_E_FULL: disk_full. VAULT_E_BUSY: too_many_streams. VAULT_E_STATE: unavailable (draining). */
 VAULT_NODISCARD vault_err ingest_open(struct ingest *in, const struct ingest_start *start,
     const struct ingest_callbacks *cb, void *arg, struct ingest_stream **out);
-/* Bytes the stream takes now. 0: stop reading until on_credit. */
-size_t ingest_credit(const struct ingest_stream *st);
-/* Copies n <= credit bytes. track 0 for a container. media_us is only read for frame tracks. */
+/* Bytes the stream takes now. 0: stop reading; it is remembered, and on_credit follows. */
+size_t ingest_credit(struct ingest_stream *st);
+/*
+ * Copies n <= credit bytes (VAULT_E_RANGE otherwise). track 0 for a container. media_us is only read for frame tracks.
+ * VAULT_E_STATE: the stream is ending or was refused; on_failed or on_ended is on its way.
+ */
 VAULT_NODISCARD vault_err ingest_write(struct ingest_stream *st, uint16_t track, uint64_t media_us,
     const uint8_t *data, size_t n);
 /* Between pause and resume bytes are dropped before any buffer that reaches the disk; the gap is marked. */
@@ -113,9 +121,18 @@ void ingest_attach(struct ingest_stream *st, const struct ingest_callbacks *cb, 
 const vault_id *ingest_id(const struct ingest_stream *st);
 void ingest_durable(const struct ingest_stream *st, uint64_t *bytes, uint64_t *media_us);
 
-/* The live view of a recording, fresher than the index; NOTFOUND when it is not live here. */
+/*
+ * What is durable of a recording, fresher than the index; state says whether it is live. NOTFOUND: neither live nor
+ * waiting for the index, which then knows all of it.
+ */
 VAULT_NODISCARD vault_err ingest_live(struct ingest *in, const vault_id *id, struct index_row *row);
-/* Keeper pushes that concern streams: STOP. */
+/* Brings recordings that are new or ended, and id when not NULL, into the index now, as far as they are durable. */
+VAULT_NODISCARD vault_err ingest_index_flush(struct ingest *in, const vault_id *id);
+/* Keeper pushes that concern streams. false: the recording is not (or no longer) here, the index has it. */
 void ingest_stop(struct ingest *in, const struct ipc_stop *stop);
+bool ingest_row_changed(struct ingest *in, const struct ipc_row_changed *change);
+
+struct ingest_counts { uint64_t opened, ended, truncated, refused, bytes; };
+void ingest_count(const struct ingest *in, struct ingest_counts *c);
 
 #endif

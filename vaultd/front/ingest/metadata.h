@@ -13,7 +13,6 @@
 #include <stddef.h>
 
 #include <vault/error.h>
-#include <vault/error.h>
 #include "base/buf.h"
 #include "ipc/message.h"
 #include "media/probe.h"

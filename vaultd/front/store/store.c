@@ -40,6 +40,7 @@ static void op_deliver(struct store_lane *s, struct op *op)
 	struct store_stream *st = op->stream;
 	struct store_done done = {
 		.op = op->what, .err = op->err, .segment = op->segment, .chunk = op->chunk, .media_us = op->media_us,
+		.until_us = op->until_us,
 	};
 
 	s->queued -= op->cost;

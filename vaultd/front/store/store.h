@@ -67,6 +67,7 @@ struct store_done {
 	uint32_t chunk;
 	uint64_t bytes;              /* plaintext bytes of the recording durable so far */
 	uint64_t media_us;
+	uint64_t until_us;           /* STORE_GAP: its end */
 	struct extent where;         /* the single frame */
 	/* STORE_RECORDING_END that succeeded only. Of an unsealed end the hash is zero and flags say truncated. */
 	const struct manifest *manifest;
