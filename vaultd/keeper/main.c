@@ -76,9 +76,12 @@ static vault_err enter_sandbox(struct keeper *k, bool own_user)
 	};
 	struct sandbox s = { .part = "keeper", .dirs = dirs, .n_dirs = sizeof(dirs) / sizeof(dirs[0]) };
 
+	/* Asked now: the sandbox does not allow it. */
+	const bool changed = own_user && geteuid() != 0;
+
 	s.syscalls = sandbox_keeper_syscalls(&s.n_syscalls);
 	vault_err err = sandbox_enter(&s, &k->protections);
-	if (own_user && geteuid() != 0)
+	if (changed)
 		k->protections |= PROTECT_OWN_USER;
 	return err;
 }
