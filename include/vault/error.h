@@ -70,7 +70,7 @@ vault_err vault_err_from_errno(int errnum);
 	X(internal, 21, 500, "The vault failed. Its log says more.") \
 	X(unavailable, 22, 503, "The vault is not ready. Try again later.") \
 	X(headers_too_large, 23, 431, "The request header is larger than 32 KiB.") \
-	X(body_timeout, 24, 408, "The body came too slowly.") \
+	X(body_timeout, 24, 408, "The request came too slowly.") \
 	X(bad_request, 25, 400, "The request breaks HTTP.") \
 	X(length_mismatch, 26, 400, "The body is not as long as Content-Length says.") \
 	X(range_not_supported, 27, 416, "Content-Range is not taken here. Send the whole stream in one request.") \
