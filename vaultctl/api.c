@@ -212,7 +212,8 @@ static const char *advice(CURLcode rc)
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return "Its certificate does not verify: name the right one with --ca, or use the address it was made for.";
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-		return "Its public key is not the pinned one. If the vault got a new key, pin that; else somebody stands in between.";
+		return "Its public key is not the pinned one. If the vault got a new key, pin that; else somebody "
+		       "stands in between.";
 	case CURLE_SSL_CONNECT_ERROR:
 		return "TLS failed. Is this the vault's https port?";
 	default:
@@ -279,10 +280,13 @@ void api_problem_title(const struct api_answer *answer, char *out, size_t cap)
 /* What this program can add to the vault's own sentence. */
 static const char *next_step(const char *title)
 {
-	static const struct { const char *title, *step; } steps[] = {
-	    {"bad_token", "Is your key enrolled and not revoked, is the profile's vault id right, and is this machine's clock?"},
+	static const struct { const char *title, *step;
+	} steps[] = {
+	    {"bad_token",
+		"Is your key enrolled and not revoked, is the profile's vault id right, and is this machine's clock?"},
 	    {"forbidden", "Another role may do this; see the table of commands in vaultctl(1)."},
-	    {"bad_purpose", "A contact of the tenant sees the list with: vaultctl tenant show, and changes it with: vaultctl purpose set."},
+	    {"bad_purpose", "A contact of the tenant sees the list with: vaultctl tenant show, and changes it with: "
+			    "vaultctl purpose."},
 	    {"format_unsupported", "Leave --format away to get it as it was stored."},
 	    {"not_found", "It may have expired, been shredded, or belong to another tenant."},
 	};

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "profile.h"
 
-#define API_BODY_MAX (16u * 1024 * 1024)
+#define API_BODY_MAX ((size_t)16 * 1024 * 1024)
 
 struct api;
 

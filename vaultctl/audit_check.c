@@ -14,6 +14,7 @@
 
 #define PATH_TEXT 128u
 #define LEVEL_MAX 7
+#define TILE_BYTES ((size_t)MERKLE_TILE * MERKLE_HASH)
 
 struct check {
 	const struct audit_source *source;
@@ -68,7 +69,8 @@ static vault_err read_checkpoint(struct check *c, const char *vkey)
 	}
 	if (c->seen != NULL && r->size < c->seen->size) {
 		(void)snprintf(r->why, sizeof(r->why),
-		    "the log shrank: it had %" PRIu64 " entries when it was last seen and has %" PRIu64 " now", c->seen->size, r->size);
+		    "the log shrank: it had %" PRIu64 " entries when it was last seen and has %" PRIu64 " now",
+		    c->seen->size, r->size);
 		return VAULT_E_AUTH;
 	}
 	return VAULT_OK;
@@ -129,7 +131,7 @@ static vault_err add_tile(struct check *c, uint64_t n, unsigned width)
 		return fail(c->result, "a tile is missing", n * MERKLE_TILE);
 	if (err != VAULT_OK)
 		return err;
-	if (c->tile.len < (size_t)width * MERKLE_HASH || c->tile.len > MERKLE_TILE * MERKLE_HASH)
+	if (c->tile.len < (size_t)width * MERKLE_HASH || c->tile.len > TILE_BYTES)
 		return fail(c->result, "a tile has the wrong length", n * MERKLE_TILE);
 	for (unsigned i = 0; i < width && err == VAULT_OK; i++) {
 		merkle_add(&c->tree, c->tile.data + (size_t)i * MERKLE_HASH);
@@ -162,7 +164,8 @@ static vault_err check_all(struct check *c)
 	merkle_root(&c->tree, root);
 	if (memcmp(root, c->result->root, MERKLE_HASH) == 0)
 		return VAULT_OK;
-	(void)snprintf(c->result->why, sizeof(c->result->why), "the entries do not add up to the signed root: a tile was changed");
+	(void)snprintf(
+	    c->result->why, sizeof(c->result->why), "the entries do not add up to the signed root: a tile was changed");
 	return VAULT_E_AUTH;
 }
 
@@ -222,7 +225,7 @@ static vault_err expected(const struct audit_source *s, int level, uint64_t n, u
 		return VAULT_OK;
 	}
 	vault_err err = read_tile(s, level - 1, n * MERKLE_TILE + i, MERKLE_TILE, below);
-	if (err == VAULT_OK && below->len != MERKLE_TILE * MERKLE_HASH)
+	if (err == VAULT_OK && below->len != TILE_BYTES)
 		err = VAULT_E_CORRUPT;
 	if (err == VAULT_OK)
 		merkle_tile_root(below->data, MERKLE_TILE, out);

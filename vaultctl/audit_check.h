@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "crypto/merkle.h"
 
-#define AUDIT_FILE_MAX (16u * 1024 * 1024)   /* 256 entries of 32 KiB, and room */
+#define AUDIT_FILE_MAX ((size_t)16 * 1024 * 1024)   /* 256 entries of 32 KiB, and room */
 
 struct audit_source {
 	void *arg;

@@ -124,7 +124,8 @@ static int find_key(struct ctl *c, const char *option, bool online, const struct
 		code = session_vault_facts(c, &facts);
 		text = json_str(facts, "audit_key", NULL);
 		if (code == CTL_OK && text != NULL && !c->quiet)
-			(void)fprintf(stderr, "vaultctl: the vault's own word is taken for its audit key; pin it in the profile to be sure\n");
+			(void)fprintf(stderr, "vaultctl: the vault's own word is taken for its audit key; pin it in "
+					      "the profile to be sure\n");
 	}
 	if (code == CTL_OK && text == NULL)
 		code = ctl_fail(CTL_USAGE, "whose log? Give its verifier key with --vkey (GET /v1/vault shows it as audit_key)");
@@ -139,14 +140,15 @@ static int report(const struct ctl *c, const struct audit_result *r, const struc
 	char root[2 * MERKLE_HASH + 1];
 	hex_encode(r->root, MERKLE_HASH, root);
 	if (c->json) {
-		json_t *facts = json_pack("{s:b, s:I, s:s, s:s, s:I, s:I}", "verified", 1, "size", (json_int_t)r->size, "root", root,
-		    "audit_key", vkey, "entries_checked", (json_int_t)r->entries, "last_seen_size", (json_int_t)seen->size);
+		json_t *facts = json_pack("{s:b, s:I, s:s, s:s, s:I, s:I}", "verified", 1, "size", (json_int_t)r->size,
+		    "root", root, "audit_key", vkey, "entries_checked", (json_int_t)r->entries, "last_seen_size",
+		    (json_int_t)seen->size);
 		int code = facts == NULL ? ctl_fail_local("memory", VAULT_E_NOMEM) : output_json(facts);
 		json_decref(facts);
 		return code;
 	}
-	ctl_say(c, "The audit log verifies: %" PRIu64 " entries.\n  checkpoint   signed by %s\n  root         %s, computed again from the tiles\n",
-	    r->size, vkey, root);
+	ctl_say(c, "The audit log verifies: %" PRIu64 " entries.\n  checkpoint   signed by %s\n", r->size, vkey);
+	ctl_say(c, "  root         %s, computed again from the tiles\n", root);
 	if (r->entries > 0)
 		ctl_say(c, "  entries      %" PRIu64 " compared with their hashes\n", r->entries);
 	if (seen->size > 0)
@@ -169,7 +171,8 @@ static int run_check(struct ctl *c, struct place *p, const char *vkey, struct au
 		err = check_files(&s, p->dir, &r);
 	progress_end(&p->progress);
 	if (err == VAULT_E_AUTH)
-		return ctl_fail(CTL_UNVERIFIED, "THE AUDIT LOG DOES NOT VERIFY: %s. Keep a copy of it and tell the data-protection officer", r.why);
+		return ctl_fail(CTL_UNVERIFIED,
+		    "THE AUDIT LOG DOES NOT VERIFY: %s. Keep a copy of it and tell the data-protection officer", r.why);
 	if (err != VAULT_OK)
 		return p->code != CTL_OK ? p->code : ctl_fail(CTL_LOCAL, "the audit log cannot be read: %s", vault_strerror(err));
 	int code = report(c, &r, seen, vkey);
@@ -187,7 +190,8 @@ int cmd_audit_verify(struct ctl *c, int argc, char **argv)
 	char vkey[256], state[PATH_MAX] = "";
 	struct audit_seen seen = {0};
 	const struct option_spec specs[] = {
-	    {"dir", 0, OPTION_TEXT, &dir, "DIR", "check these files (audit/ of a vault or of a copy) instead of asking the vault"},
+	    {"dir", 0, OPTION_TEXT, &dir, "DIR",
+		"check these files (audit/ of a vault or of a copy) instead of asking the vault"},
 	    {"vkey", 0, OPTION_TEXT, &option, "KEY", "the log's verifier key (the profile's audit_key)"},
 	};
 	int code = options_parse(c, specs, 2, &argc, argv, 0, 1);
@@ -228,7 +232,8 @@ static void entry_row(struct table *t, const json_t *e)
 	table_cell(t, when);
 	table_cell(t, json_str(e, "event", NULL));
 	table_cell(t, refusal != NULL ? refusal : outcome);
-	(void)snprintf(text, sizeof(text), "%s%s%s", role != NULL ? role : "", role != NULL ? " " : "", kid != NULL ? kid : "");
+	(void)snprintf(
+	    text, sizeof(text), "%s%s%s", role != NULL ? role : "", role != NULL ? " " : "", kid != NULL ? kid : "");
 	if (user == NULL && json_object_get(e, "source") != NULL) {
 		(void)snprintf(text, sizeof(text), "source %" JSON_INTEGER_FORMAT,
 		    json_integer_value(json_object_get(e, "source")));
@@ -294,7 +299,8 @@ int cmd_audit_show(struct ctl *c, int argc, char **argv)
 		(void)json_array_clear(entries);
 		at = size > last ? size - last : 0;
 	}
-	for (size_t had = 0; code == CTL_OK && had < last && (size == 0 || at + had < size); had = json_array_size(entries)) {
+	for (size_t had = 0; code == CTL_OK && had < last && (size == 0 || at + had < size);
+	     had = json_array_size(entries)) {
 		code = read_some(c, at + had, last - had, entries, &size);
 		if (json_array_size(entries) == had)
 			break;

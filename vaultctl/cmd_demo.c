@@ -55,7 +55,7 @@ static int prepare(struct demo *d, const char *dir)
 static int wait_ready(struct demo *d)
 {
 	const struct api_request r = {.path = "/readyz", .silent = true};
-	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+	const struct timespec pause = {.tv_nsec = 50000000};
 	const uint64_t until = clock_mono_ms() + WAIT_MS;
 	int code = session_connect(&d->who[DEMO_OPERATOR]);
 	while (code == CTL_OK && !api_interrupted()) {
@@ -160,7 +160,8 @@ static int tenants(struct demo *d)
 	for (size_t i = 0; i < 3 && code == CTL_OK; i++)
 		code = step(d, DEMO_OPERATOR, "tenant.add", ARGS("{s:s}", "tenant", names[i]));
 	for (size_t i = 0; i < 3 && code == CTL_OK; i++)
-		code = step(d, DEMO_OPERATOR, "subscribe", ARGS("{s:s, s:s}", "tenant", subscribed[i][0], "medium", subscribed[i][1]));
+		code = step(d, DEMO_OPERATOR, "subscribe",
+		    ARGS("{s:s, s:s}", "tenant", subscribed[i][0], "medium", subscribed[i][1]));
 	return code;
 }
 
@@ -199,8 +200,9 @@ static int source(struct demo *d)
 	secret_free(text);
 	if (err != VAULT_OK)
 		return ctl_fail(CTL_LOCAL, "cannot write %s: %s", temp, vault_strerror(err));
-	int code = step(d, DEMO_OPERATOR, "source.add", ARGS("{s:[s, s, s], s:[s, s], s:s}", "tenants", "demo", "silent", "brief",
-	    "media", "voice", "video", "secret_sha256", sha256));
+	int code = step(d, DEMO_OPERATOR, "source.add",
+	    ARGS("{s:[s, s, s], s:[s, s], s:s}", "tenants", "demo", "silent", "brief", "media", "voice", "video",
+		"secret_sha256", sha256));
 	if (code == CTL_OK && rename(temp, path) < 0)
 		code = ctl_fail(CTL_LOCAL, "cannot write %s: %s", path, strerror(errno));
 	return code;

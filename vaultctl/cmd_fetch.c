@@ -24,7 +24,9 @@ static int set_media_time(json_t *args, const char *name, const char *option, co
 		return CTL_OK;
 	if (text_media_ms(given, &ms) != VAULT_OK)
 		return ctl_fail(CTL_USAGE, "--%s is a time in the recording: 90, 1:30 or 0:01:30.5", option);
-	return json_object_set_new(args, name, json_integer((json_int_t)ms)) < 0 ? ctl_fail_local("memory", VAULT_E_NOMEM) : CTL_OK;
+	return json_object_set_new(args, name, json_integer((json_int_t)ms)) < 0
+		   ? ctl_fail_local("memory", VAULT_E_NOMEM)
+		   : CTL_OK;
 }
 
 static int check(const struct fetch_options *o)
@@ -32,7 +34,8 @@ static int check(const struct fetch_options *o)
 	if (o->out == NULL)
 		return ctl_fail(CTL_USAGE, "where should it go? Use -o FILE, or -o - for a pipe");
 	if (o->purpose == NULL)
-		return ctl_fail(CTL_USAGE, "what for? Use --purpose with one of the tenant's purposes (vaultctl tenant show lists them)");
+		return ctl_fail(CTL_USAGE,
+		    "what for? Use --purpose with one of the tenant's purposes (vaultctl tenant show lists them)");
 	if (o->format != NULL && strcmp(o->format, "as-stored") != 0 && strcmp(o->format, "wav") != 0 &&
 	    strcmp(o->format, "ogg") != 0)
 		return ctl_fail(CTL_USAGE, "a format is as-stored, wav or ogg");
@@ -76,7 +79,8 @@ static int transfer(struct ctl *c, json_t *args, const struct fetch_options *o)
 	} else {
 		char size[TEXT_MAX];
 		text_size(bytes, size);
-		ctl_say(c, "%s: %s, %s\n", o->out, size, o->sealed ? "complete, still sealed to your key" : "complete and verified");
+		ctl_say(c, "%s: %s, %s\n", o->out, size,
+		    o->sealed ? "complete, still sealed to your key" : "complete and verified");
 	}
 	return code;
 }

@@ -28,7 +28,8 @@ static int find_vaultd(char *out, size_t cap)
 		if (len > 0 && (size_t)len < cap && access(out, X_OK) == 0)
 			return CTL_OK;
 	}
-	return ctl_fail(CTL_LOCAL, "there is no vaultd beside %s/vaultctl; run on the vault's machine: vaultd --rebuild-index -c FILE", self);
+	return ctl_fail(CTL_LOCAL,
+	    "there is no vaultd beside %s/vaultctl; run on the vault's machine: vaultd --rebuild-index -c FILE", self);
 }
 
 int cmd_index_rebuild(struct ctl *c, int argc, char **argv)

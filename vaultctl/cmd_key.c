@@ -21,8 +21,8 @@ static int print_public(const struct ctl *c, const struct public_line *p)
 {
 	char line[PUBLIC_LINE_MAX];
 	public_line_format(p, line);
-	json_t *facts = json_pack("{s:s, s:s, s:s, s:s, s:s}", "kid", p->kid, "role", p->role, "public", p->public, "age", p->age,
-	    "line", line);
+	json_t *facts = json_pack("{s:s, s:s, s:s, s:s, s:s}", "kid", p->kid, "role", p->role, "public", p->public,
+	    "age", p->age, "line", line);
 	if (facts == NULL)
 		return ctl_fail_local("memory", VAULT_E_NOMEM);
 	int code = CTL_OK;
@@ -83,9 +83,11 @@ int cmd_key_new(struct ctl *c, int argc, char **argv)
 	bool locked = false;
 	struct public_line line;
 	const struct option_spec specs[] = {
-	    {"output", 'o', OPTION_TEXT, &out, "FILE", "where the private key goes (mode 0600); FILE.pub gets the public line"},
+	    {"output", 'o', OPTION_TEXT, &out, "FILE",
+		"where the private key goes (mode 0600); FILE.pub gets the public line"},
 	    {"role", 0, OPTION_TEXT, &role, "ROLE", "operator, contact, dpo or auditor (contact)"},
-	    {"passphrase", 0, OPTION_FLAG, &locked, NULL, "protect the file with a passphrase, asked for or from --pass-file"},
+	    {"passphrase", 0, OPTION_FLAG, &locked, NULL,
+		"protect the file with a passphrase, asked for or from --pass-file"},
 	};
 	int code = options_parse(c, specs, 3, &argc, argv, 0, 0);
 	if (code != CTL_GO_ON)

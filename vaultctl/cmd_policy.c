@@ -31,8 +31,8 @@ int cmd_retention_set(struct ctl *c, int argc, char **argv)
 	if (duration_parse(keep, strlen(keep), &d) != VAULT_OK)
 		return ctl_fail(CTL_USAGE, "how long is an ISO 8601 duration: P90D (days), P6M (months), PT20S (seconds)");
 	text_keep(keep, text);
-	code = session_slow_command(c, "retention.set", ARGS("{s:s, s:s, s:s}", "tenant", tenant, "medium", medium, "keep", keep),
-	    &answer);
+	code = session_slow_command(
+	    c, "retention.set", ARGS("{s:s, s:s, s:s}", "tenant", tenant, "medium", medium, "keep", keep), &answer);
 	if (code == CTL_OK && c->json) {
 		code = output_json(answer);
 	} else if (code == CTL_OK) {
@@ -110,5 +110,7 @@ int cmd_basis(struct ctl *c, int argc, char **argv)
 	if (tenant == NULL)
 		return CTL_USAGE;
 	return session_print(c, "basis.set", ARGS("{s:s, s:b}", "tenant", tenant, "consent", consent),
-	    consent ? "%s: a stream without a consent reference is refused." : "%s: a stream needs no consent reference.", tenant);
+	    consent ? "%s: a stream without a consent reference is refused."
+		    : "%s: a stream needs no consent reference.",
+	    tenant);
 }

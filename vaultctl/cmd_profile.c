@@ -61,7 +61,8 @@ static void pin_facts(struct ctl *c, struct profile *p)
 		if (audit != NULL && strlen(audit) < sizeof(p->audit_key))
 			(void)snprintf(p->audit_key, sizeof(p->audit_key), "%s", audit);
 	} else {
-		(void)fprintf(stderr, "vaultctl: the profile is kept without the vault's id and audit key; add it again later to pin them\n");
+		(void)fprintf(stderr, "vaultctl: the profile is kept without the vault's id and audit key; add it "
+				      "again later to pin them\n");
 	}
 	json_decref(facts);
 }
@@ -127,8 +128,9 @@ int cmd_profile_list(struct ctl *c, int argc, char **argv)
 		table_cell(t, at);
 		table_cell(t, ok ? p.tenant : "");
 		table_cell(t, ok ? p.key : "");
-		(void)json_array_append_new(json_object_get(all, "profiles"), json_pack("{s:s, s:s, s:s, s:b}", "name", names[i], "at", at,
-		    "tenant", ok ? p.tenant : "", "default", is_default));
+		(void)json_array_append_new(
+		    json_object_get(all, "profiles"), json_pack("{s:s, s:s, s:s, s:b}", "name", names[i], "at", at,
+							  "tenant", ok ? p.tenant : "", "default", is_default));
 	}
 	profile_names_free(names, n);
 	if (c->json)

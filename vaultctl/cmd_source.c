@@ -28,7 +28,7 @@ vault_err source_secret_make(char text[SOURCE_SECRET_TEXT], char sha256[65])
 	if (random == NULL)
 		return VAULT_E_NOMEM;
 	randombytes_buf(random, 32);
-	memcpy(text, "vs_", 3);
+	(void)snprintf(text, SOURCE_SECRET_TEXT, "vs_");
 	(void)b64_encode(random, 32, B64_URL_NOPAD, text + 3, SOURCE_SECRET_TEXT - 3);
 	secret_free(random);
 	(void)crypto_hash_sha256(hash, (const unsigned char *)text, strlen(text));
@@ -132,7 +132,8 @@ int cmd_source_add(struct ctl *c, int argc, char **argv)
 	if (code != CTL_GO_ON)
 		return code;
 	if (out == NULL && certificate == NULL)
-		return ctl_fail(CTL_USAGE, "how does it prove itself? -o FILE makes a bearer secret, --certificate FILE takes its certificate");
+		return ctl_fail(CTL_USAGE,
+		    "how does it prove itself? -o FILE makes a bearer secret, --certificate FILE takes its certificate");
 	code = check_lists(c, &tenants, &media);
 	if (code == CTL_OK && certificate != NULL)
 		code = certificate_hash(certificate, hash);
@@ -180,7 +181,8 @@ int cmd_source_list(struct ctl *c, int argc, char **argv)
 	int code = options_parse(c, NULL, 0, &argc, argv, 0, 0);
 	if (code != CTL_GO_ON)
 		return code;
-	return session_print_list(c, "source.list", "sources", print_sources, "No source may write. Add one with: vaultctl source add");
+	return session_print_list(c, "source.list", "sources", print_sources,
+	    "No source may write. Add one with: vaultctl source add");
 }
 
 int cmd_source_revoke(struct ctl *c, int argc, char **argv)
@@ -192,6 +194,6 @@ int cmd_source_revoke(struct ctl *c, int argc, char **argv)
 		return code;
 	if (strlen(argv[0]) > 9 || sscanf(argv[0], "%u%c", &number, &more) != 1)
 		return ctl_fail(CTL_USAGE, "a source is a number; vaultctl source list shows them");
-	return session_print(c, "source.revoke", ARGS("{s:I}", "source", (json_int_t)number), "Source %u may not write any more.",
-	    number);
+	return session_print(c, "source.revoke", ARGS("{s:I}", "source", (json_int_t)number),
+	    "Source %u may not write any more.", number);
 }

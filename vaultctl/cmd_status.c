@@ -79,7 +79,8 @@ static int print_protections(const json_t *answer)
 	(void)putchar('\n');
 	int code = table_print(t, stdout);
 	if (missing > 0)
-		(void)printf("%sNot every protection is on.%s own-user needs a start as root and [users] in vaultd.ini; the others need the kernel.\n",
+		(void)printf("%sNot every protection is on.%s own-user needs a start as root and [users] in vaultd.ini; "
+		             "the others need the kernel.\n",
 		    output_red(stdout), output_plain(stdout));
 	return code;
 }

@@ -86,5 +86,6 @@ int cmd_unsubscribe(struct ctl *c, int argc, char **argv)
 	if (code != CTL_GO_ON)
 		return code;
 	const char *const names[2] = {"at", NULL}, *const times[2] = {at, NULL};
-	return each_medium(c, argc, argv, "unsubscribe", names, times, "the subscription ends; what was recorded before is kept");
+	return each_medium(
+	    c, argc, argv, "unsubscribe", names, times, "the subscription ends; what was recorded before is kept");
 }

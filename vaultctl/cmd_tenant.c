@@ -85,7 +85,8 @@ int cmd_tenant_list(struct ctl *c, int argc, char **argv)
 	int code = options_parse(c, NULL, 0, &argc, argv, 0, 0);
 	if (code != CTL_GO_ON)
 		return code;
-	return session_print_list(c, "tenant.list", "tenants", print_tenants, "No tenants yet. Add one with: vaultctl tenant add NAME");
+	return session_print_list(c, "tenant.list", "tenants", print_tenants,
+	    "No tenants yet. Add one with: vaultctl tenant add NAME");
 }
 
 int cmd_tenant_show(struct ctl *c, int argc, char **argv)

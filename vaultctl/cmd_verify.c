@@ -87,7 +87,10 @@ static vault_err scan_frames(struct scrub *s, const char *name, struct volume_sc
 		/* Nothing whole follows in the newest volume: a write was under way, or the power went. */
 		const bool torn = err == VAULT_E_EOF && last;
 		s->damaged += !torn;
-		add_place(s, name, bad, torn ? "unfinished end, cut at the next start" : err == VAULT_OK ? "damaged" : "damaged to its end");
+		add_place(s, name, bad,
+		    torn              ? "unfinished end, cut at the next start"
+		    : err == VAULT_OK ? "damaged"
+				      : "damaged to its end");
 		if (err == VAULT_E_EOF)
 			return VAULT_OK;
 	}
@@ -145,7 +148,8 @@ static int report(const struct ctl *c, const struct scrub *s)
 	char size[TEXT_MAX], freed[TEXT_MAX];
 	text_size(s->bytes, size);
 	text_size(s->free_bytes, freed);
-	ctl_say(c, "%" PRIu64 " volumes, %" PRIu64 " frames, %s stored, %s given back\n", s->volumes, s->frames, size, freed);
+	ctl_say(c, "%" PRIu64 " volumes, %" PRIu64 " frames, %s stored, %s given back\n", s->volumes, s->frames, size,
+	    freed);
 	if (json_array_size(s->places) > 0) {
 		struct table *t = table_new(names, 3);
 		for (size_t i = 0; i < json_array_size(s->places); i++) {
@@ -159,7 +163,8 @@ static int report(const struct ctl *c, const struct scrub *s)
 		(void)table_print(t, stdout);
 	}
 	if (s->damaged > 0)
-		return ctl_fail(code, "%" PRIu64 " damaged places. Bring the volumes back from a backup of any age; keys are not in them",
+		return ctl_fail(code,
+		    "%" PRIu64 " damaged places. Bring the volumes back from a backup of any age; keys are not in them",
 		    s->damaged);
 	ctl_say(c, "No frame is damaged.\n");
 	return code;
@@ -211,11 +216,12 @@ static int authenticate(struct ctl *c, const char *id, const char *purpose)
 	buf_init_secret(&text, ANSWER_MAX);
 	code = export_new(&e, c->key, &target, false, false);
 	if (code == CTL_OK) {
-		code = session_stream(c, "authenticate", ARGS("{s:s, s:s}", "id", id, "purpose", purpose), export_write, export_begin, e);
+		code = session_stream(
+		    c, "authenticate", ARGS("{s:s, s:s}", "id", id, "purpose", purpose), export_write, export_begin, e);
 		code = export_finish(e, code, NULL);
 	}
-	if (code == CTL_OK && json_read((const char *)text.data, text.len > 0 && text.data[text.len - 1] == '\n' ? text.len - 1 : text.len,
-	        ANSWER_MAX, &facts) != VAULT_OK)
+	const size_t len = text.len > 0 && text.data[text.len - 1] == '\n' ? text.len - 1 : text.len;
+	if (code == CTL_OK && json_read((const char *)text.data, len, ANSWER_MAX, &facts) != VAULT_OK)
 		code = ctl_fail(CTL_UNVERIFIED, "the sealed answer cannot be read");
 	if (code == CTL_OK)
 		code = output_answer(c, facts);
@@ -234,7 +240,8 @@ static int ask_vault(struct ctl *c)
 	if (code == CTL_OK)
 		code = output_answer(c, answer);
 	if (code == CTL_OK && json_u64(answer, "damaged", &damaged) == VAULT_OK && damaged > 0)
-		code = ctl_fail(CTL_UNVERIFIED, "%" PRIu64 " damaged places; vaultctl verify --media DIR on the vault's machine names them", damaged);
+		code = ctl_fail(CTL_UNVERIFIED,
+		    "%" PRIu64 " damaged places; vaultctl verify --media DIR on the vault's machine names them", damaged);
 	json_decref(answer);
 	return code;
 }
@@ -245,7 +252,8 @@ int cmd_verify(struct ctl *c, int argc, char **argv)
 	bool online = false;
 	struct stat st;
 	const struct option_spec specs[] = {
-	    {"media", 0, OPTION_TEXT, &media, "DIR", "check every frame's checksum in this media directory, without any key"},
+	    {"media", 0, OPTION_TEXT, &media, "DIR",
+		"check every frame's checksum in this media directory, without any key"},
 	    {"online", 0, OPTION_FLAG, &online, NULL, "let the vault check its volumes"},
 	    {"purpose", 0, OPTION_TEXT, &purpose, "P", "with ID: one of the tenant's purposes; it is logged"},
 	};

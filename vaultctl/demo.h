@@ -6,7 +6,15 @@
 
 #include "ctl.h"
 
-enum demo_person { DEMO_OPERATOR, DEMO_OPERATOR2, DEMO_DPO, DEMO_AUDITOR, DEMO_CONTACT, DEMO_BRIEF_CONTACT, DEMO_PEOPLE };
+enum demo_person {
+	DEMO_OPERATOR,
+	DEMO_OPERATOR2,
+	DEMO_DPO,
+	DEMO_AUDITOR,
+	DEMO_CONTACT,
+	DEMO_BRIEF_CONTACT,
+	DEMO_PEOPLE
+};
 
 struct demo_role {
 	const char *name;                /* of the key file and the profile */

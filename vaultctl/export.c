@@ -17,7 +17,7 @@
 #include "file.h"
 
 #define PIECE 65536u
-#define PLAIN_MAX (4u * 1024 * 1024)
+#define PLAIN_MAX ((size_t)4 * 1024 * 1024)
 
 struct export {
 	struct age_reader *reader;
@@ -108,9 +108,10 @@ static int broken(struct export *e, vault_err err)
 {
 	progress_end(&e->progress);
 	if (err == VAULT_E_UNSUPPORTED || err == VAULT_E_NOTFOUND)
-		return ctl_fail(CTL_UNVERIFIED, "the export is sealed to another key than %s", "yours");
+		return ctl_fail(CTL_UNVERIFIED, "the export is sealed to another key than yours");
 	if (err == VAULT_E_SHORT)
-		return ctl_fail(CTL_UNVERIFIED, "the export ends too early: the vault broke it off. Nothing incomplete is kept; its log says why");
+		return ctl_fail(CTL_UNVERIFIED,
+		    "the export ends too early: the vault broke it off. Nothing incomplete is kept; its log says why");
 	if (err == VAULT_E_NOMEM)
 		return ctl_fail_local("memory", err);
 	return ctl_fail(CTL_UNVERIFIED, "the export does not verify (%s). Nothing of it is kept", vault_strerror(err));

@@ -47,7 +47,8 @@ void options_print_global(FILE *f)
 	struct ctl none = {0};
 	struct globals g = global_specs(&none);
 	print_specs(f, g.spec, GLOBALS);
-	(void)fprintf(f, "  %-26s %s\n  %-26s %s\n", "-h, --help", "explain a command", "    --version", "print the version");
+	(void)fprintf(
+	    f, "  %-26s %s\n  %-26s %s\n", "-h, --help", "explain a command", "    --version", "print the version");
 }
 
 static void print_help(const struct ctl *c, const struct option_spec *specs, size_t n_specs)

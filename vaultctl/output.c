@@ -24,7 +24,7 @@ struct table {
 struct table *table_new(const char *const *names, size_t n)
 {
 	struct table *t = calloc(1, sizeof(*t));
-	if (t == NULL || n > TABLE_COLUMNS) {
+	if (t == NULL || n == 0 || n > TABLE_COLUMNS) {
 		free(t);
 		return NULL;
 	}
@@ -59,7 +59,7 @@ void table_cell(struct table *t, const char *text)
 
 size_t table_rows(const struct table *t)
 {
-	return t == NULL ? 0 : t->n / t->columns;
+	return t == NULL || t->columns == 0 ? 0 : t->n / t->columns;
 }
 
 static void print_cell(FILE *f, const char *text, size_t width, bool right, bool last)
@@ -83,7 +83,7 @@ static void print_row(const struct table *t, FILE *f, const size_t *width, char 
 int table_print(struct table *t, FILE *f)
 {
 	size_t width[TABLE_COLUMNS] = {0};
-	if (t == NULL)
+	if (t == NULL || t->columns == 0)
 		return ctl_fail(CTL_LOCAL, "not enough memory");
 	const bool failed = t->failed;
 	for (size_t c = 0; c < t->columns; c++)

@@ -85,10 +85,8 @@ static int from_terminal(const char *prompt, bool twice, char *pass, size_t *len
 	int code = ask(tty, prompt, pass, len);
 	if (code == CTL_OK && twice) {
 		char *again = secret_alloc(PASS_MAX);
-		if (again == NULL)
-			code = ctl_fail_local("memory for the passphrase", VAULT_E_NOMEM);
-		if (code == CTL_OK)
-			code = ask(tty, "The same again", again, &again_len);
+		code = again == NULL ? ctl_fail_local("memory for the passphrase", VAULT_E_NOMEM)
+		                     : ask(tty, "The same again", again, &again_len);
 		if (code == CTL_OK && (again_len != *len || sodium_memcmp(again, pass, PASS_MAX) != 0))
 			code = ctl_fail(CTL_LOCAL, "the two passphrases differ; nothing was made");
 		secret_free(again);

@@ -22,7 +22,10 @@ struct field {
 	bool path;
 };
 
-#define FIELD(member, is_path) {#member, offsetof(struct profile, member), sizeof(((struct profile *)0)->member), is_path}
+#define FIELD(member, is_path)                                                                                         \
+	{                                                                                                              \
+#member, offsetof(struct profile, member), sizeof(((struct profile *)0)->member), is_path              \
+	}
 
 static const struct field fields[] = {FIELD(url, false), FIELD(socket, true), FIELD(ca, true), FIELD(pin, false),
     FIELD(key, true), FIELD(vault, false), FIELD(audit_key, false), FIELD(tenant, false)};
@@ -136,7 +139,7 @@ vault_err profile_save(const char *dir, const struct profile *p)
 	int n = snprintf(path, sizeof(path), "%s/%s.ini", dir, p->name);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return VAULT_E_RANGE;
-	buf_init(&text, 64 * 1024);
+	buf_init(&text, 65536);
 	vault_err err = buf_printf(&text, "# Profile %s of vaultctl(1).\n[vault]\n", p->name);
 	for (size_t i = 0; i < FIELDS && err == VAULT_OK; i++) {
 		const char *value = (const char *)p + fields[i].offset;

@@ -13,8 +13,8 @@
 #include "session.h"
 #include "text.h"
 
-#define PERSONAL_MAX (256u * 1024 * 1024)
-#define LINE_MAX_BYTES (64u * 1024)
+#define PERSONAL_MAX ((size_t)256 * 1024 * 1024)
+#define LINE_MAX_BYTES ((size_t)64 * 1024)
 
 int recording_id_check(const char *text)
 {
@@ -60,8 +60,8 @@ static void party_cell(struct table *t, const json_t *personal, const char *name
 
 int recording_table(const json_t *rows, bool personal)
 {
-	static const char *const names[] = {"ID", "START", "MEDIA", "STATE", ">LENGTH", ">SIZE", "EXPIRES", "CALLER", "CALLEE",
-	    "DIRECTION", "AGENT"};
+	static const char *const names[] = {
+	    "ID", "START", "MEDIA", "STATE", ">LENGTH", ">SIZE", "EXPIRES", "CALLER", "CALLEE", "DIRECTION", "AGENT"};
 	struct table *t = table_new(names, personal ? 11 : 7);
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		const json_t *row = json_array_get(rows, i);

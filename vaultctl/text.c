@@ -153,7 +153,10 @@ static size_t character(const unsigned char *p)
 {
 	if (p[0] >= 0x20 && p[0] < 0x7f)
 		return 1;
-	const size_t n = p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : 0;
+	const size_t n = p[0] >= 0xf0 && p[0] <= 0xf4  ? 4
+			 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+			 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+						       : 0;
 	for (size_t i = 1; i < n; i++) {
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
@@ -161,7 +164,8 @@ static size_t character(const unsigned char *p)
 	/* C1 controls move a terminal's cursor as well; so do the bidirectional overrides U+202A..E and U+2066..9. */
 	if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)
 		return 0;
-	if (n == 3 && p[0] == 0xe2 && ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
+	if (n == 3 && p[0] == 0xe2 &&
+	    ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
 		return 0;
 	return n;
 }

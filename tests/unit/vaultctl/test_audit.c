@@ -306,8 +306,8 @@ static void what_was_seen_is_remembered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(a_good_log_verifies), TEST(R35_a_changed_entry_is_found),
-	    TEST(R35_a_changed_tile_is_found), TEST(R35_a_changed_entry_with_its_hash_is_found), TEST(R35_a_cut_tail_is_found),
-	    TEST(R35_another_signer_is_found), TEST(R35_growth_shrinking_and_rewriting),
+	    TEST(R35_a_changed_tile_is_found), TEST(R35_a_changed_entry_with_its_hash_is_found),
+	    TEST(R35_a_cut_tail_is_found), TEST(R35_another_signer_is_found), TEST(R35_growth_shrinking_and_rewriting),
 	    TEST(R35_files_that_no_checkpoint_needs_are_checked_too), TEST(the_journal_stands_in_for_the_open_bundle),
 	    TEST(what_was_seen_is_remembered)};
 	if (secret_setup() != VAULT_OK)

@@ -42,8 +42,9 @@ static int setup(void **state)
 	if (sign_key_new(w->key) != VAULT_OK || sign_key_new(w->other) != VAULT_OK)
 		return -1;
 	memcpy(recipient[0], w->key->age_pub, 32);
-	if (age_writer_new(&writer, (const uint8_t (*)[32])recipient, 1, &w->stream) != VAULT_OK ||
-	    age_writer_write(writer, w->plain, PLAIN, &w->stream) != VAULT_OK || age_writer_finish(writer, &w->stream) != VAULT_OK)
+	if (age_writer_new(&writer, (const uint8_t(*)[32])recipient, 1, &w->stream) != VAULT_OK ||
+	    age_writer_write(writer, w->plain, PLAIN, &w->stream) != VAULT_OK ||
+	    age_writer_finish(writer, &w->stream) != VAULT_OK)
 		return -1;
 	age_writer_free(writer);
 	if (scratch_make(w->dir) != 0)
@@ -77,7 +78,8 @@ static size_t files_in(const char *dir)
 }
 
 /* Feeds n bytes of data in odd pieces; the result of the whole. */
-static int run(const struct world *w, const struct sign_key *key, const uint8_t *data, size_t n, bool sealed, int transfer)
+static int run(
+    const struct world *w, const struct sign_key *key, const uint8_t *data, size_t n, bool sealed, int transfer)
 {
 	struct export *e;
 	const struct export_target target = {.path = w->path};

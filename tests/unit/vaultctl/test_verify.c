@@ -84,8 +84,9 @@ static void sound(void **state)
 static void damaged(void **state)
 {
 	struct media *m = *state;
-	const size_t places[] = {0, 100, VOLUME_HEADER_BYTES + 10, VOLUME_HEADER_BYTES + 200, VOLUME_HEADER_BYTES + 2 * SPAN + 33,
-	    VOLUME_HEADER_BYTES + 2 * SPAN + 999, VOLUME_HEADER_BYTES + 3 * SPAN + 1063, VOLUME_HEADER_BYTES + 4 * SPAN + 64};
+	const size_t places[] = {0, 100, VOLUME_HEADER_BYTES + 10, VOLUME_HEADER_BYTES + 200,
+	    VOLUME_HEADER_BYTES + 2 * SPAN + 33, VOLUME_HEADER_BYTES + 2 * SPAN + 999,
+	    VOLUME_HEADER_BYTES + 3 * SPAN + 1063, VOLUME_HEADER_BYTES + 4 * SPAN + 64};
 	put(m, "lane0-2.vol", SIZE);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		m->volume[places[i]] ^= 1;

@@ -23,10 +23,11 @@
 
 static void media_times(void **state)
 {
-	static const struct { const char *text; uint64_t ms; } good[] = {
-	    {"0", 0}, {"90", 90000}, {"90.5", 90500}, {"1:30", 90000}, {"01:01:30.250", 3690250}, {"0.0009", 0}, {"120:00", 7200000}};
-	static const char *const bad[] = {"", "-1", "1:", ":1", "1:60", "1:5", "1:2:3:4", "1.", ".5", "1 ", "0x10", "9999999999",
-	    "1:00:60", "1e3", "999999999"};
+	static const struct { const char *text; uint64_t ms;
+	} good[] = {{"0", 0}, {"90", 90000}, {"90.5", 90500}, {"1:30", 90000}, {"01:01:30.250", 3690250}, {"0.0009", 0},
+	    {"120:00", 7200000}};
+	static const char *const bad[] = {"", "-1", "1:", ":1", "1:60", "1:5", "1:2:3:4", "1.", ".5", "1 ", "0x10",
+	    "9999999999", "1:00:60", "1e3", "999999999"};
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		uint64_t ms = 1;
@@ -113,7 +114,8 @@ struct parsed {
 
 static int parse(struct ctl *c, struct parsed *p, int *argc, char **argv)
 {
-	const struct option_spec specs[] = {{"text", 'x', OPTION_TEXT, &p->text, "T", ""}, {"flag", 0, OPTION_FLAG, &p->flag, NULL, ""},
+	const struct option_spec specs[] = {{"text", 'x', OPTION_TEXT, &p->text, "T", ""},
+	    {"flag", 0, OPTION_FLAG, &p->flag, NULL, ""},
 	    {"number", 'n', OPTION_NUMBER, &p->number, "N", ""}, {"list", 0, OPTION_LIST, &p->list, "L", ""}};
 	*c = (struct ctl){.entry = &entry, .pass_fd = PASS_FD_NONE};
 	memset(p, 0, sizeof(*p));
@@ -142,7 +144,8 @@ static void options_anywhere(void **state)
 static void wrong_options(void **state)
 {
 	static const char *const lines[][3] = {{"a", "--unknown", NULL}, {"a", "--text", NULL}, {"a", "--flag=1", NULL},
-	    {"a", "-n", "x"}, {"a", "-n", "-1"}, {"a", "-n", "4294967295"}, {"a", "-n", "99999999999"}, {"a", "--text", ""}, {"--flag", NULL, NULL}};
+	    {"a", "-n", "x"}, {"a", "-n", "-1"}, {"a", "-n", "4294967295"}, {"a", "-n", "99999999999"}, {"a", "--text", ""},
+	    {"--flag", NULL, NULL}};
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		struct ctl c;
@@ -259,9 +262,9 @@ static void public_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(media_times), cmocka_unit_test(values_for_people),
-	    cmocka_unit_test(time_arguments), cmocka_unit_test(a_terminal_sees_only_letters), cmocka_unit_test(options_anywhere),
-	    cmocka_unit_test(wrong_options), cmocka_unit_test(too_many_in_a_list), cmocka_unit_test(profiles),
-	    cmocka_unit_test(local_files), cmocka_unit_test(public_lines)};
+	    cmocka_unit_test(time_arguments), cmocka_unit_test(a_terminal_sees_only_letters),
+	    cmocka_unit_test(options_anywhere), cmocka_unit_test(wrong_options), cmocka_unit_test(too_many_in_a_list),
+	    cmocka_unit_test(profiles), cmocka_unit_test(local_files), cmocka_unit_test(public_lines)};
 	if (secret_setup() != VAULT_OK)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
