@@ -23,8 +23,9 @@
 #include "front/store/store.h"
 #include "front/store/volume_file.h"
 
-#define SEGMENT_BYTES (16u * 1024 * 1024)
-#define WINDOW (16u * 1024 * 1024)   /* queued at most, as the lane's credit would allow */
+#define SEGMENT_BYTES ((size_t)16 * 1024 * 1024)
+#define BATCH ((size_t)4 * 1024 * 1024)
+#define WINDOW ((size_t)16 * 1024 * 1024)   /* queued at most, as the lane's credit would allow */
 
 struct meter {
 	double wall, cpu;
@@ -49,18 +50,18 @@ static void die(const char *what)
 }
 
 /* Prints a line; returns CPU seconds per GB. */
-static double line(const char *name, double bytes, struct meter from)
+static double line(const char *name, uint64_t bytes, struct meter from)
 {
 	struct meter to = meter_now();
-	double per_gb = (to.cpu - from.cpu) / (bytes / 1e9);
+	double per_gb = (to.cpu - from.cpu) / ((double)bytes / 1e9);
 
-	(void)printf("%-36s %7.2f GB/s %7.3f CPU s/GB\n", name, bytes / (to.wall - from.wall) / 1e9, per_gb);
+	(void)printf("%-36s %7.2f GB/s %7.3f CPU s/GB\n", name, (double)bytes / (to.wall - from.wall) / 1e9, per_gb);
 	return per_gb;
 }
 
 /* ---- the parts ---- */
 
-static double measure_aead(uint8_t *p, size_t chunk, double bytes)
+static double measure_aead(uint8_t *p, size_t chunk, uint64_t bytes)
 {
 	static const uint8_t key[KEY_BYTES] = { 1 }, ad[FRAME_AD_BYTES] = { 2 };
 	uint8_t *out = malloc(chunk + AEAD_TAG_BYTES);
@@ -69,7 +70,7 @@ static double measure_aead(uint8_t *p, size_t chunk, double bytes)
 
 	if (out == NULL)
 		die("memory");
-	for (double done = 0; done < bytes; done += (double)chunk) {
+	for (uint64_t done = 0; done < bytes; done += chunk) {
 		if (aead_seal_chunk(out, p, chunk, ad, sizeof ad, n++, AEAD_CHUNK, key) != VAULT_OK)
 			die("aead_seal_chunk");
 	}
@@ -78,7 +79,7 @@ static double measure_aead(uint8_t *p, size_t chunk, double bytes)
 	return cpu;
 }
 
-static double measure_sha(const uint8_t *p, size_t chunk, double bytes)
+static double measure_sha(const uint8_t *p, size_t chunk, uint64_t bytes)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	uint8_t sha[32];
@@ -86,7 +87,7 @@ static double measure_sha(const uint8_t *p, size_t chunk, double bytes)
 
 	if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
 		die("SHA-256");
-	for (double done = 0; done < bytes; done += (double)chunk) {
+	for (uint64_t done = 0; done < bytes; done += chunk) {
 		if (EVP_DigestUpdate(ctx, p, chunk) != 1)
 			die("SHA-256");
 	}
@@ -96,19 +97,19 @@ static double measure_sha(const uint8_t *p, size_t chunk, double bytes)
 	return line("  SHA-256", bytes, from);
 }
 
-static double measure_xxh3(uint8_t *p, size_t chunk, double bytes)
+static double measure_xxh3(uint8_t *p, size_t chunk, uint64_t bytes)
 {
 	struct meter from = meter_now();
 	uint64_t sum = 0;
 
-	for (double done = 0; done < bytes; done += (double)chunk) {
+	for (uint64_t done = 0; done < bytes; done += chunk) {
 		sum += frame_hash(p, chunk);
 		p[0] = (uint8_t)sum;
 	}
 	return line("  XXH3", bytes, from);
 }
 
-static double measure_append(int dir, size_t batch, double bytes)
+static double measure_append(int dir, size_t batch, uint64_t bytes)
 {
 	uint8_t *p = aligned_alloc(4096, batch);
 	int fd = openat(dir, "bench-append", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -118,7 +119,7 @@ static double measure_append(int dir, size_t batch, double bytes)
 		die("bench-append");
 	memset(p, 3, batch);
 	struct meter from = meter_now();
-	for (double done = 0; done < bytes; done += (double)batch, at += batch) {
+	for (uint64_t done = 0; done < bytes; done += batch, at += batch) {
 		if (write_all_at(fd, p, batch, at) != VAULT_OK || fdatasync(fd) != 0)
 			die("append");
 	}
@@ -171,10 +172,10 @@ static void feed(struct store_lane *lane, struct stream *s, const uint8_t *p, si
 	s->in_segment += chunk;
 }
 
-static double measure_store(int dir, const uint8_t *p, size_t chunk, size_t streams, double bytes)
+static double measure_store(int dir, const uint8_t *p, size_t chunk, size_t streams, uint64_t bytes)
 {
 	struct store_options o = { .media_fd = dir, .volume_size = VOLUME_SIZE_DEFAULT, .commit_ms = 50,
-		.commit_bytes = 4u * 1024 * 1024 };
+		.commit_bytes = BATCH };
 	struct stream *s = calloc(streams, sizeof *s);
 	struct store_lane *lane;
 	uv_loop_t loop;
@@ -190,7 +191,7 @@ static double measure_store(int dir, const uint8_t *p, size_t chunk, size_t stre
 	}
 	struct meter from = meter_now();
 	size_t turn = 0;
-	for (double done = 0; done < bytes; done += (double)chunk) {
+	for (uint64_t done = 0; done < bytes; done += chunk) {
 		while (store_queued(lane) > WINDOW)
 			(void)uv_run(&loop, UV_RUN_ONCE);
 		feed(lane, &s[turn++ % streams], p, chunk);
@@ -215,11 +216,11 @@ static size_t number(int argc, char **argv, int i, size_t otherwise)
 int main(int argc, char **argv)
 {
 	char path[4096];
-	double bytes = (double)number(argc, argv, 2, 2048) * 1e6;
+	uint64_t bytes = (uint64_t)number(argc, argv, 2, 2048) * 1000000;
 	size_t streams = number(argc, argv, 3, 16), chunk = number(argc, argv, 4, 64) * 1024;
 	uint8_t *p = malloc(chunk > 0 ? chunk : 1);
 
-	if (p == NULL || chunk == 0 || chunk > STORE_CHUNK_MAX || streams == 0 || bytes <= 0)
+	if (p == NULL || chunk == 0 || chunk > STORE_CHUNK_MAX || streams == 0 || bytes == 0)
 		die("arguments");
 	if (secret_setup() != VAULT_OK)
 		die("secret_setup");
@@ -228,12 +229,12 @@ int main(int argc, char **argv)
 	int dir = mkdtemp(path) != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (dir < 0)
 		die(path);
-	(void)printf("%zu streams, chunks of %zu KiB, %.1f GB\n", streams, chunk / 1024, bytes / 1e9);
+	(void)printf("%zu streams, chunks of %zu KiB, %.1f GB\n", streams, chunk / 1024, (double)bytes / 1e9);
 	double parts = measure_aead(p, chunk, bytes) + measure_sha(p, chunk, bytes) + measure_xxh3(p, chunk, bytes) +
-	    measure_append(dir, 4u * 1024 * 1024, bytes);
+	    measure_append(dir, BATCH, bytes);
 	double whole = measure_store(dir, p, chunk, streams, bytes);
 	(void)printf("CPU per GB / sum of the parts (%.3f)  %.2f\n", parts, whole / parts);
-	for (uint64_t k = 1; k <= (uint64_t)(bytes / 1e9) + 8; k++) {
+	for (uint64_t k = 1; k <= bytes / 1000000000 + 8; k++) {
 		char name[VOLUME_NAME];
 		volume_name(name, 0, k);
 		(void)unlinkat(dir, name, 0);

@@ -13,16 +13,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct index_row row, again;
-	char *text;
-	size_t len;
+	char *text, *second;
+	size_t len, second_len;
 
 	if (index_row_from_clear(&row, (const char *)data, n) != VAULT_OK)
 		return 0;
 	if (!vault_tenant_valid(row.tenant, strlen(row.tenant)) || row.n_tracks > ROW_TRACKS)
 		abort();
 	if (index_row_to_clear(&row, &text, &len) != VAULT_OK || index_row_from_clear(&again, text, len) != VAULT_OK ||
-	    memcmp(&row, &again, sizeof row) != 0)
+	    index_row_to_clear(&again, &second, &second_len) != VAULT_OK || len != second_len ||
+	    memcmp(text, second, len) != 0)
 		abort();
 	free(text);
+	free(second);
 	return 0;
 }

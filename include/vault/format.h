@@ -20,7 +20,10 @@
 #define VOLUME_VERSION 1u
 #define VOLUME_SIZE_DEFAULT (1024ull * 1024 * 1024)
 
-/* Volume header: magic[8] u32 version u32 lane u64 number vault_id[16] u64 created_ms, zeros, u64 xxh3 of bytes 0..4087 at 4088. */
+/*
+ * Volume header: magic[8] u32 version u32 lane u64 number vault_id[16]
+ * u64 created_ms, zeros, u64 XXH3-64 of bytes 0..4087 at 4088.
+ */
 struct volume_header {
 	uint32_t version;
 	uint32_t lane;

@@ -13,7 +13,7 @@
 
 #include "format/scan.h"
 
-#define READ_AHEAD (256u * 1024)    /* with payloads: many frames a read */
+#define READ_AHEAD ((size_t)256 * 1024)    /* with payloads: many frames a read */
 #define READ_HEADER 4096u           /* headers alone: one block */
 
 struct volume_scan {

@@ -19,12 +19,11 @@
 
 #define LOCK_NAME "index.lock"
 #define DATA_NAME "data.mdb"
-#define FORMAT_MAGIC "VAULTIDX"
 #define FORMAT_VERSION 1u
 #define FORMAT_BYTES (8u + 4u + 16u + 8u)
 #define LOW_KEY_BYTES 7u             /* "low", be32 lane */
-#define MAP_FIRST (256u * 1024 * 1024)
-#define MAP_HEADROOM (128u * 1024 * 1024)
+#define MAP_FIRST ((size_t)256 * 1024 * 1024)
+#define MAP_HEADROOM ((size_t)128 * 1024 * 1024)
 
 vault_err db_err(int rc)
 {
@@ -97,7 +96,9 @@ static vault_err check_size(MDB_env *env, int index_fd)
 
 static void format_encode(uint8_t out[FORMAT_BYTES], const vault_id *vault)
 {
-	memcpy(out, FORMAT_MAGIC, 8);
+	static const uint8_t magic[8] = { 'V', 'A', 'U', 'L', 'T', 'I', 'D', 'X' };
+
+	memcpy(out, magic, sizeof magic);
 	store_le32(out + 8, FORMAT_VERSION);
 	memcpy(out + 12, vault->b, VAULT_ID_BYTES);
 	store_le64(out + 28, frame_hash(out, 28));
@@ -406,7 +407,9 @@ vault_err index_get_segment(struct index *ix, const vault_id *id, uint32_t segme
 
 static void low_key(uint8_t out[LOW_KEY_BYTES], uint32_t lane)
 {
-	memcpy(out, "low", 3);
+	static const uint8_t name[3] = { 'l', 'o', 'w' };
+
+	memcpy(out, name, sizeof name);
 	store_be32(out + 3, lane);
 }
 

@@ -16,7 +16,7 @@
 
 #define BUCKETS 16384u
 #define COMMIT_EVERY 20000u          /* puts in one transaction */
-#define PROGRESS_EVERY (16u * 1024 * 1024)
+#define PROGRESS_EVERY (16ull * 1024 * 1024)
 
 struct rec {                         /* a recording without an end */
 	struct rec *next;
@@ -61,6 +61,12 @@ static struct rec *rec_add(struct run *r, const struct index_row *row)
 	return rec;
 }
 
+static void rec_free(struct rec *rec)
+{
+	index_segment_free(&rec->seg);
+	free(rec);
+}
+
 static void rec_drop(struct run *r, struct rec *rec)
 {
 	struct rec **p = slot(r, &rec->row.id);
@@ -68,8 +74,7 @@ static void rec_drop(struct run *r, struct rec *rec)
 	while (*p != rec)
 		p = &(*p)->next;
 	*p = rec->next;
-	index_segment_free(&rec->seg);
-	free(rec);
+	rec_free(rec);
 }
 
 /* A recording that the index has and that has not ended. NULL in *out: nothing to do with its frames. */
@@ -349,14 +354,14 @@ static vault_err list_recs(struct run *r, struct rec ***list, size_t *n)
 			count++;
 	}
 	*n = count;
-	*list = calloc(count > 0 ? count : 1, sizeof **list);
+	*list = calloc(count > 0 ? count : 1, sizeof(struct rec *));
 	if (*list == NULL)
 		return VAULT_E_NOMEM;
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct rec *rec = r->bucket[i]; rec != NULL; rec = rec->next)
 			(*list)[k++] = rec;
 	}
-	qsort(*list, count, sizeof **list, compare_recs);
+	qsort(*list, count, sizeof(struct rec *), compare_recs);
 	return VAULT_OK;
 }
 
@@ -429,8 +434,11 @@ vault_err index_catch_up(const struct catch_up *c)
 	for (size_t i = 0; err == VAULT_OK && i < r->n_told; i++)
 		c->fn(c->arg, &r->told[i]);
 	for (size_t i = 0; i < BUCKETS; i++) {
-		while (r->bucket[i] != NULL)
-			rec_drop(r, r->bucket[i]);
+		while (r->bucket[i] != NULL) {
+			struct rec *rec = r->bucket[i];
+			r->bucket[i] = rec->next;
+			rec_free(rec);
+		}
 	}
 	free(r->told);
 	free(r);

@@ -12,7 +12,7 @@
 
 #define ROW_VERSION 1u
 #define CHECK_BYTES 4u
-#define EXTENT_BYTES_MAX (5u * 10)   /* five varints */
+#define EXTENT_BYTES_MAX ((size_t)5 * 10)   /* five varints */
 #define EXTENTS_MAX (1u << 20)
 
 void index_segment_free(struct index_segment *s)
@@ -25,7 +25,7 @@ void index_segment_free(struct index_segment *s)
 /* Grows by doubling: the capacity is the next power of two. */
 static vault_err extents_push(struct index_segment *s, const struct extent *e)
 {
-	if ((s->n_extents & (s->n_extents - 1)) == 0) {
+	if (s->extents == NULL || (s->n_extents & (s->n_extents - 1)) == 0) {
 		size_t cap = s->n_extents == 0 ? 1 : s->n_extents * 2;
 		struct extent *more = realloc(s->extents, cap * sizeof *more);
 		if (more == NULL)

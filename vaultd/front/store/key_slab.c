@@ -10,7 +10,7 @@
 #include "crypto/kdf.h"
 #include "front/store/pool.h"
 
-#define SLAB_SLOTS 1024u
+#define SLAB_SLOTS ((size_t)1024)
 #define SLAB_MAX 256u                /* 262,144 keys in a lane */
 
 struct key_slab {

@@ -14,7 +14,7 @@
 #include <vault/error.h>
 
 #define POOL_CLASSES 9u              /* 4 KiB, 8 KiB ... 1 MiB */
-#define POOL_KEEP (16u * 1024 * 1024)
+#define POOL_KEEP ((size_t)16 * 1024 * 1024)
 
 struct pool_buffer;
 

@@ -10,7 +10,7 @@
 #include "crypto/aead.h"
 #include "front/store/lane.h"
 
-#define COMMIT_MIN (64u * 1024)
+#define COMMIT_MIN ((size_t)64 * 1024)
 #define OP_COST 256u                 /* an operation without data still counts */
 
 void stream_fail(struct store_stream *st, vault_err err)
@@ -88,7 +88,7 @@ static void on_async(uv_async_t *async)
 static bool batch_init(struct batch *b, size_t commit_bytes)
 {
 	/* A batch is closed at commit_bytes, so one largest frame may lie beyond it. */
-	b->cap = commit_bytes + (size_t)frame_span(STORE_CHUNK_MAX + AEAD_TAG_BYTES);
+	b->cap = commit_bytes + (size_t)frame_span((uint32_t)STORE_CHUNK_MAX + AEAD_TAG_BYTES);
 	b->cap = (b->cap + 4095) / 4096 * 4096;
 	b->buf = aligned_alloc(4096, b->cap);
 	return b->buf != NULL;

@@ -35,9 +35,9 @@
 struct store_lane;
 struct store_stream;             /* the writer's side of one recording; made by store_stream_new */
 
-#define STORE_BATCH_MAX (16u * 1024 * 1024)
-#define STORE_CHUNK_MAX (1024u * 1024)
-#define STORE_OPEN_MAX (64u * 1024)      /* clear JSON and sealed blob together */
+#define STORE_BATCH_MAX ((size_t)16 * 1024 * 1024)
+#define STORE_CHUNK_MAX ((size_t)1024 * 1024)
+#define STORE_OPEN_MAX ((size_t)64 * 1024)      /* clear JSON and sealed blob together */
 
 struct store_options {
 	int media_fd;                /* directory; volumes are lane<k>-<number>.vol */
