@@ -43,7 +43,8 @@ personal=$(as contact show "$id" --personal --purpose quality --json)
 grep -q '+31201234567' <<<"$personal" && grep -q 'desk-7' <<<"$personal" || fail "personal fields: $personal"
 ok "personal fields only for the contact, through the exporter"
 
-again=$(put "$DIR/vaultd.ini" demo call-1.wav)
+speech 4 "$WORK/other.wav"
+again=$(put "$WORK/other.wav" demo call-1.wav)
 expect_status 200 "$again"
 [ "$(head -n 1 <<<"$again" | jq -r .id)" = "$id" ] || fail "the same name is not answered from the first: $again"
 ok "the same name again is answered from the first"

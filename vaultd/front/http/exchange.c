@@ -10,7 +10,8 @@
 
 #include "base/json.h"
 
-#define CHALLENGE "WWW-Authenticate: Bearer realm=\"vault\", Basic realm=\"vault\"\r\n"
+/* One scheme a line: some senders look at the first word only. */
+#define CHALLENGE "WWW-Authenticate: Bearer realm=\"vault\"\r\nWWW-Authenticate: Basic realm=\"vault\"\r\n"
 #define FIELD_MAX 32u
 
 void exchange_handle(struct exchange *x, const struct exchange_handler *handler, void *arg)

@@ -67,7 +67,7 @@ static vault_err read_ids(struct feed *f, const json_t *ids)
 			return VAULT_E_INVAL;
 	}
 	f->n_ids = n;
-	return VAULT_OK;
+	return f->rows.ingest == NULL ? VAULT_OK : ingest_index_flush(f->rows.ingest, NULL);
 }
 
 static vault_err read_recording(struct feed *f, const json_t *request)
@@ -89,6 +89,9 @@ static vault_err read_recording(struct feed *f, const json_t *request)
 	vault_err err = rows_get(&f->rows, &id, clock_wall_ms(), &f->row);
 	if (err == VAULT_OK && strcmp(f->row.tenant, tenant) != 0)
 		err = VAULT_E_NOTFOUND;
+	/* Where its segments lie is the index's to know: what is durable is brought in first. */
+	if (err == VAULT_OK && f->rows.ingest != NULL)
+		err = ingest_index_flush(f->rows.ingest, &id);
 	return err;
 }
 

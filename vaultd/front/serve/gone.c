@@ -117,6 +117,9 @@ void gone_row_changed(struct gone *g, const struct ipc_packet *packet)
 		log_error("event=bad_packet from=keeper type=row_changed");
 		return;
 	}
+	/* A recording that is still on its way into the index takes the change along. */
+	if (g->o.ingest != NULL && ingest_row_changed(g->o.ingest, &m))
+		return;
 	if (index_get(g->o.index, &m.id, &row) != VAULT_OK)
 		return;
 	row.expires_s = m.expires_s;
@@ -144,7 +147,10 @@ static void tell_released(struct gone *g, const struct batch *b)
 static void take_places(struct gone *g, struct batch *b)
 {
 	g->n_places = 0;
-	vault_err err = index_begin(g->o.index);
+	/* A row that comes later would have nobody to drop it. */
+	vault_err err = g->o.ingest == NULL ? VAULT_OK : ingest_index_flush(g->o.ingest, NULL);
+	if (err == VAULT_OK)
+		err = index_begin(g->o.index);
 	while (err == VAULT_OK && b->done < b->n && g->n_places < PER_RELEASE) {
 		struct place *p = &g->place[g->n_places];
 		const vault_id *id = &b->ids[b->done++];

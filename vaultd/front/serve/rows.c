@@ -144,6 +144,11 @@ vault_err rows_list(const struct rows *r, const json_t *request, uint64_t now_ms
 	vault_err err = read_filter(request, &filter, &l);
 	if (err != VAULT_OK)
 		return err;
+	/* What was acknowledged is listed. */
+	if (r->ingest != NULL)
+		err = ingest_index_flush(r->ingest, NULL);
+	if (err != VAULT_OK)
+		return err;
 	l.list = json_array();
 	err = l.list == NULL ? VAULT_E_NOMEM : index_walk(r->index, &filter, list_row, &l);
 	if (err != VAULT_OK && err != VAULT_E_EOF) {
