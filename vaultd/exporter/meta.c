@@ -12,7 +12,7 @@
 #include "exporter/job.h"
 
 #define ROW_MAX 16384u
-#define CLEAR_MAX 65536u
+#define CLEAR_MAX 2048u
 
 static vault_err write_line(struct job *j, const json_t *row)
 {

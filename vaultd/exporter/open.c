@@ -11,9 +11,11 @@
 
 #include "base/json.h"
 #include "base/secret.h"
+#include "base/wire.h"
 #include "crypto/aead.h"
 
 #define OFFSET_TEXT_MAX 64u
+#define CLEAR_MAX 2048u
 
 enum state { WANT_OPEN, WANT_SEGMENT, IN_SEGMENT, SEGMENT_CLOSED, ENDED };
 
@@ -27,6 +29,7 @@ struct opener {
 	uint32_t segment;            /* its number */
 	uint32_t chunk;              /* number of the next chunk in it */
 	uint64_t segment_bytes;
+	uint64_t gap_us;
 	uint64_t end_us;             /* of the last segment that was closed */
 	bool offset_known;           /* a ROW frame told where the next segment begins */
 	uint64_t offset;
@@ -65,8 +68,15 @@ void opener_free(struct opener *o)
 /* The clear part and the sealed metadata are the keeper's and the index's; here only their shape matters. */
 static vault_err on_recording_open(struct opener *o, const struct frame_view *v)
 {
-	if (o->state != WANT_OPEN || v->f.segment != 0 || v->f.chunk != 0 || v->f.media_us != 0)
+	struct reader r;
+	size_t n = 0;
+	if (o->state != WANT_OPEN || v->f.track != 0 || v->f.segment != 0 || v->f.chunk != 0 || v->f.media_us != 0)
 		return VAULT_E_PROTO;
+	reader_init(&r, v->payload, v->f.length);
+	(void)read_blob32(&r, CLEAR_MAX, &n);
+	(void)read_blob32(&r, METADATA_MAX + METADATA_OVERHEAD, &n);
+	if (reader_finish(&r) != VAULT_OK)
+		return VAULT_E_CORRUPT;
 	o->state = WANT_SEGMENT;
 	return VAULT_OK;
 }
@@ -184,7 +194,7 @@ static vault_err on_segment_end(struct opener *o, struct frame_view *v)
 static vault_err check_manifest(struct opener *o, const struct manifest *m)
 {
 	uint8_t sha[crypto_hash_sha256_BYTES];
-	if (m->bytes != o->totals.bytes || m->segments != o->totals.segments)
+	if (m->bytes != o->totals.bytes || m->segments != o->totals.segments || m->gap_us != o->gap_us)
 		return VAULT_E_AUTH;
 	if (!o->calls.hash)           /* every chunk and its place were authenticated already */
 		return VAULT_OK;
@@ -224,6 +234,18 @@ static vault_err on_recording_end(struct opener *o, struct frame_view *v)
 	return VAULT_OK;
 }
 
+/* Clear, but their sum is in the manifest. */
+static vault_err on_gap(struct opener *o, const struct frame_view *v)
+{
+	struct gap g;
+	if (o->state == WANT_OPEN || o->state == ENDED)
+		return VAULT_E_PROTO;
+	vault_err err = gap_decode(&g, v->payload, v->f.length);
+	if (err == VAULT_OK)
+		o->gap_us += g.to_us - g.from_us;
+	return err;
+}
+
 vault_err opener_frame(struct opener *o, struct frame_view *v)
 {
 	if (o->over)
@@ -244,7 +266,7 @@ vault_err opener_frame(struct opener *o, struct frame_view *v)
 	case FRAME_RECORDING_END:
 		return o->state == WANT_OPEN || o->state == ENDED ? VAULT_E_PROTO : on_recording_end(o, v);
 	case FRAME_GAP:
-		return o->state == WANT_OPEN || o->state == ENDED ? VAULT_E_PROTO : VAULT_OK;
+		return on_gap(o, v);
 	default:
 		return VAULT_E_CORRUPT;
 	}

@@ -7,7 +7,7 @@
  * sealed manifest and the keeper's totals must agree with what was opened.
  *
  * For a range, segments may be left out once: behind segment 0, whose first
- * chunks hold the container's head (it may be cut behind any of them), up to a
+ * chunks hold the container's head and first media (it may be cut behind those), up to a
  * segment that begins at or before from_us. Where that one lies in the stream is
  * told by a ROW frame {"stream_offset":N} before its open frame; this is the
  * front's word, so the converter only uses it as far as the authenticated start

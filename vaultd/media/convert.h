@@ -13,8 +13,9 @@
  *   anything           unchanged, no range
  *
  * A range [from_us, to_us) counts from the recording's start. The input of a
- * range may leave bytes out once after the container's head: convert_jump tells
- * at which offset of the stored stream it goes on.
+ * range may leave bytes out once, behind the container's head (Ogg: and its first
+ * page of audio, which places the timeline): convert_jump tells at which offset
+ * of the stored stream it goes on.
  *   WAV: the offset must be exact, the samples are found by counting.
  *   Ogg: the offset is not used; the next whole page with a good checksum is
  *        looked for, and its granule position tells the time.
