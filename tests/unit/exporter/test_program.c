@@ -143,18 +143,18 @@ static void test_formats(void **state)
 /* Only the segments of the range are fed: the same as from the whole. */
 static void test_range_of_segments(void **state)
 {
-	static const char *const names[] = {"pipe.wav", "opusenc.ogg"};
+	static const char *const names[] = {"pipe.wav", "pipe-stereo.ogg"};
 	struct fix x;
 
 	(void)state;
 	for (size_t k = 0; k < 2; k++) {
-		fix_make(&x, names[k], k == 0 ? 5000 : 1000, k == 0 ? 1 : 3, 5000000);
+		fix_make(&x, names[k], k == 0 ? 5000 : 1000, k == 0 ? 1 : 5, 5000000);
 		x.job.format = FORMAT_WAV;
 		x.job.from_us = 4700000;
 		x.job.to_us = 4900000;
 		struct run whole = go(&x);
 		check_good(&whole);
-		assert_int_equal(whole.plain.len, 44 + 3200);
+		assert_int_equal(whole.plain.len, 44 + (k == 0 ? 3200 : 38400));
 		uint32_t first = 1;
 		while (first + 1 < x.r.segments && x.r.start_us[first + 1] + 2000000 <= x.job.from_us)
 			first++;
