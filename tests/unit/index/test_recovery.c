@@ -166,15 +166,19 @@ static void p8_replay_from_any_mark(void **state)
 }
 
 /* An index writer that stopped in mid-stream: the rest comes from the volumes. */
-static void catches_up_from_a_live_row(void **state)
+static void catch_up_from_a_live_row(struct dirs *d, bool mark_behind)
 {
-	struct dirs *d = *state;
 	struct rec *r = rec_open(d->f);
 
 	rec_segment(r);
 	rec_chunk(r, 1000);
 	fixture_settle(d->f);
 	put_all(d);
+	if (mark_behind) {                   /* the row is ahead of the mark: its frames come by again */
+		OK(index_begin(d->ix));
+		OK(index_set_low_water(d->ix, 0, 1, VOLUME_HEADER_BYTES));
+		OK(index_commit(d->ix));
+	}
 	rec_chunk(r, 1000);
 	rec_segment_end(r);
 	rec_segment(r);
@@ -186,6 +190,16 @@ static void catches_up_from_a_live_row(void **state)
 	assert_int_equal(d->told, 1);
 	assert_int_equal(d->told_truncated, 0);
 	check_equal(d, r);
+}
+
+static void catches_up_from_a_live_row(void **state)
+{
+	catch_up_from_a_live_row(*state, false);
+}
+
+static void catches_up_from_a_mark_behind_the_row(void **state)
+{
+	catch_up_from_a_live_row(*state, true);
 }
 
 static void orphans_are_closed_told_and_stay_closed(void **state)
@@ -304,6 +318,7 @@ int main(void)
 		WITH_DIRS(p8_rebuilt_index_equals_the_written_one),
 		WITH_DIRS(p8_replay_from_any_mark),
 		WITH_DIRS(catches_up_from_a_live_row),
+		WITH_DIRS(catches_up_from_a_mark_behind_the_row),
 		WITH_DIRS(orphans_are_closed_told_and_stay_closed),
 		WITH_DIRS(rebuild_leaves_live_ones_to_the_next_recovery),
 		WITH_DIRS(released_recordings_do_not_come_back),

@@ -2,6 +2,7 @@
 #include "store/fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -108,6 +109,10 @@ static void failing_disk(struct fixture *f, int *what, int errnum)
 	fixture_settle(f);
 	assert_int_equal(hit->errors, 1);
 	assert_int_equal(hit->acked, 700);
+	/* What failed is not left behind the durable frames. */
+	struct stat sb;
+	assert_int_equal(fstatat(f->fd, "lane0-1.vol", &sb, 0), 0);
+	assert_int_equal(sb.st_size, f->log[f->n_log - 1].end);
 	check_rescue(hit, vault_err_from_errno(errnum));
 	/* The other stream had nothing in flight and goes on. */
 	rec_chunk(idle, 800);
