@@ -45,23 +45,24 @@ static struct ipc_packet parsed(size_t n, enum ipc_link link, enum ipc_dir dir)
  * Encodes in, decodes into out, encodes out again: the same bytes. Then every
  * shorter body and one byte more must be refused.
  */
-#define ROUND_TRIP(name, type, link, value) do { \
-	static struct type in, out; \
+#define ROUND_TRIP(name, body_type, link, value) do { \
+	static struct body_type in, out; \
 	static uint8_t first[IPC_MAX]; \
-	in = (struct type)value; \
+	in = (struct body_type)value; \
 	size_t n = ipc_##name##_encode(packet, 42, &in); \
 	memcpy(first, packet, n); \
 	struct ipc_packet p = parsed(n, link, p_dir(first)); \
+	p.body = first + IPC_HEADER; \
 	assert_int_equal(ipc_##name##_decode(&out, &p), VAULT_OK); \
 	struct ipc_packet shorter = p; \
 	shorter.body = first + IPC_HEADER; \
 	for (shorter.body_len = 0; shorter.body_len < p.body_len; shorter.body_len++) { \
-		static struct type other; \
+		static struct body_type other; \
 		assert_int_not_equal(ipc_##name##_decode(&other, &shorter), VAULT_OK); \
 	} \
 	first[n] = 0; \
 	shorter.body_len = p.body_len + 1; \
-	static struct type longer; \
+	static struct body_type longer; \
 	assert_int_not_equal(ipc_##name##_decode(&longer, &shorter), VAULT_OK); \
 	shorter.body_len = p.body_len; \
 	shorter.type = (uint16_t)(p.type + 1); \
