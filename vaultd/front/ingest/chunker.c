@@ -75,8 +75,7 @@ static void follow(struct ingest_stream *st, const uint8_t *data, size_t n)
 		data += fed;
 		n -= fed;
 	}
-	/* What is held was not fed yet: it comes first, so the rest has no place in the container any more. */
-	if (n > 0 && st->end == END_NONE && st->state != STREAM_PROBING && st->hold.len == 0) {
+	if (n > 0 && st->end == END_NONE && st->state != STREAM_PROBING) {
 		(void)!probe_feed(st->probe, data, n);
 		(void)media_grew(st);
 	}
@@ -235,6 +234,13 @@ void chunker_pause(struct ingest_stream *st)
 		return;
 	chunker_cut(st);                     /* came before the pause */
 	st->paused = true;
+	/* So did what is held: the probe goes on behind it. */
+	if (st->state > STREAM_PROBING && st->hold_fed < st->hold.len) {
+		(void)!probe_feed(st->probe, st->hold.data + st->hold_fed, st->hold.len - st->hold_fed);
+		st->hold_fed = st->hold.len;
+		if (media_grew(st))
+			return;
+	}
 	/* Two pauses before the first key are one gap. */
 	if (!st->gap_pending)
 		st->gap_from_us = chunker_position_us(st);
