@@ -14,6 +14,7 @@
 
 struct frames {
 	size_t start, end;           /* unread bytes of data */
+	size_t high;                 /* nothing was ever written behind this */
 	uint8_t data[CAPACITY];
 };
 
@@ -22,14 +23,14 @@ vault_err frames_new(struct frames **r)
 	*r = malloc(sizeof(**r));
 	if (*r == NULL)
 		return VAULT_E_NOMEM;
-	(*r)->start = (*r)->end = 0;
+	(*r)->start = (*r)->end = (*r)->high = 0;
 	return VAULT_OK;
 }
 
 void frames_free(struct frames *r)
 {
 	if (r != NULL)
-		secret_wipe(r->data, sizeof(r->data));
+		secret_wipe(r->data, r->high);
 	free(r);
 }
 
@@ -49,6 +50,8 @@ uint8_t *frames_room(struct frames *r, size_t *n)
 void frames_filled(struct frames *r, size_t n)
 {
 	r->end += n <= CAPACITY - r->end ? n : 0;
+	if (r->end > r->high)
+		r->high = r->end;
 }
 
 static bool is_zero(const uint8_t *p, const uint8_t *end)

@@ -108,11 +108,11 @@ static vault_err end_entry(struct probe *p)
 	struct webm_probe *w = &p->u.webm;
 	struct probe_track t = {.codec = codec_of(w)};
 
-	if (w->type == TYPE_AUDIO && w->codec[0] == 'A') {
+	if (w->type == TYPE_AUDIO && t.codec != CODEC_UNKNOWN && !codec_is_video((enum codec)t.codec)) {
 		t.medium = MEDIUM_VOICE;
 		t.channels = w->channels <= UINT8_MAX ? (uint8_t)w->channels : UINT8_MAX;
 		t.rate = w->rate;
-	} else if (w->type == TYPE_VIDEO && w->codec[0] == 'V') {
+	} else if (w->type == TYPE_VIDEO && codec_is_video((enum codec)t.codec)) {
 		t.medium = MEDIUM_VIDEO;
 	}
 	if (w->n < PROBE_TRACKS)

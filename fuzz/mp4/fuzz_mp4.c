@@ -1,0 +1,9 @@
+/*
+ * fuzz_mp4.c - the probe on whatever claims to be MP4.
+ */
+#include "../ogg/probe_input.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	return probe_input(data, n, CONTAINER_MP4);
+}
