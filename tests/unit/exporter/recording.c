@@ -206,11 +206,12 @@ void stream_add_offset(struct buf *out, const struct recording *r, uint64_t offs
 	stream_add_frame(out, &f, text);
 }
 
-void frame_rehash(uint8_t *p)
+void frame_rehash(struct buf *stream, size_t at)
 {
+	uint8_t *p = stream->data + at;
 	const uint32_t n = load_le32(p + 32);
 
-	if (n <= FRAME_PAYLOAD_MAX)
+	if (n <= stream->len - at - FRAME_HEADER_BYTES)
 		store_le64(p + 48, frame_hash(p + FRAME_HEADER_BYTES, n));
 	store_le64(p + 56, frame_hash(p, 56));
 }

@@ -52,8 +52,8 @@ void stream_add(struct buf *out, const struct recording *r, size_t i);
 void stream_add_frame(struct buf *out, struct frame *f, const void *payload);
 /* Appends {"stream_offset":N}. */
 void stream_add_offset(struct buf *out, const struct recording *r, uint64_t offset);
-/* Writes valid checksums for the frame at p. */
-void frame_rehash(uint8_t *p);
+/* Writes valid checksums for the frame at this offset, as far as its length lies inside the stream. */
+void frame_rehash(struct buf *stream, size_t at);
 /* The keeper's answer. */
 void recording_segment_key(const struct recording *r, const struct ipc_want_key *want, struct segment_key *out);
 

@@ -186,7 +186,7 @@ static void test_every_header_bit_P5_R34(void **state)
 			all_frames(&x);
 			uint8_t *h = x.stream.data + x.r.at[i];
 			h[bit / 8] ^= (uint8_t)(1u << bit % 8);
-			frame_rehash(h);
+			frame_rehash(&x.stream, x.r.at[i]);
 			vault_err err = go(&x);
 			if (err == VAULT_OK && harmless(&f, bit / 8))
 				assert_memory_equal(x.s.out.data, data, DATA_BYTES);
@@ -220,7 +220,7 @@ static void test_every_payload_byte_P5_R34(void **state)
 			all_frames(&x);
 			uint8_t *h = x.stream.data + x.r.at[i];
 			h[FRAME_HEADER_BYTES + at] ^= 0x10;
-			frame_rehash(h);
+			frame_rehash(&x.stream, x.r.at[i]);
 			vault_err err = go(&x);
 			if (err == VAULT_OK && !(f.type == FRAME_GAP && at == 16))
 				fail_msg("frame %zu type %u: byte %zu of the payload was not missed", i, f.type, at);
@@ -296,7 +296,7 @@ static void test_mixed_P5_R34(void **state)
 				stream_add(&x.stream, j == i ? &y.r : &x.r, j);
 			if (relabel) {
 				memcpy(x.stream.data + x.r.at[i] + 8, x.r.id.b, VAULT_ID_BYTES);
-				frame_rehash(x.stream.data + x.r.at[i]);
+				frame_rehash(&x.stream, x.r.at[i]);
 			}
 			const uint8_t type = recording_frame(&x.r, i).type;
 			if (relabel && (type == FRAME_GAP || type == FRAME_RECORDING_OPEN))

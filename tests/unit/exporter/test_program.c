@@ -187,7 +187,7 @@ static void test_tampered_P5_R34(void **state)
 		uint8_t *h = x.stream.data + x.r.at[i];
 		const size_t at = FRAME_HEADER_BYTES + (recording_frame(&x.r, i).length - 1);
 		h[at] ^= 1;
-		frame_rehash(h);
+		frame_rehash(&x.stream, x.r.at[i]);
 		struct run run = go(&x);
 		check_bad(&run, VAULT_REFUSAL_internal);
 		/* Nothing that did not verify came out. */
@@ -195,7 +195,7 @@ static void test_tampered_P5_R34(void **state)
 		assert_memory_equal(run.plain.data == NULL ? x.s.data : run.plain.data, x.s.data, run.plain.len);
 		run_free(&run);
 		h[at] ^= 1;
-		frame_rehash(h);
+		frame_rehash(&x.stream, x.r.at[i]);
 		/* The tail from here on is missing. */
 		const size_t len = x.stream.len;
 		x.stream.len = x.r.at[i];
@@ -277,7 +277,7 @@ static void test_metadata(void **state)
 	const size_t at = x.stream.len;
 	add_row(&x, &y.r);
 	memcpy(x.stream.data + at + 8, x.r.id.b, VAULT_ID_BYTES);
-	frame_rehash(x.stream.data + at);
+	frame_rehash(&x.stream, at);
 	run = (struct run){.job = &x.job, .keys = {&x.r, &y.r}, .n_keys = 2, .refuse_after = 9, .stream = &x.stream,
 		.identity = x.identity};
 	run_exporter(&run);
@@ -285,7 +285,7 @@ static void test_metadata(void **state)
 	run_free(&run);
 	const size_t open = at + (size_t)frame_span(load_le32(x.stream.data + at + 32));
 	memcpy(x.stream.data + open + 8, x.r.id.b, VAULT_ID_BYTES);
-	frame_rehash(x.stream.data + open);
+	frame_rehash(&x.stream, open);
 	run_exporter(&run);
 	check_bad(&run, VAULT_REFUSAL_internal);
 	run_free(&run);
