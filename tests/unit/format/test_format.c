@@ -145,7 +145,7 @@ static void small_payloads(void **state)
 
 	segment_end_encode(&e, p);
 	OK(segment_end_decode(&e2, p, SEGMENT_END_BYTES));
-	assert_memory_equal(&e2, &e, sizeof e);
+	assert_true(e2.chunks == e.chunks && e2.bytes == e.bytes && e2.end_us == e.end_us);
 	assert_int_equal(segment_end_decode(&e2, p, SEGMENT_END_BYTES + 1), VAULT_E_CORRUPT);
 
 	manifest_encode(&m, p);

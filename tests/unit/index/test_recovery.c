@@ -86,7 +86,7 @@ static void check_equal(struct dirs *d, const struct rec *r)
 	struct index_segment s;
 
 	OK(index_get(d->ix, &r->id, &row));
-	assert_memory_equal(&row, &r->row, sizeof row);
+	rows_equal(&row, &r->row);
 	for (size_t i = 0; i < r->n_segments; i++) {
 		OK(index_get_segment(d->ix, &r->id, r->segments[i].segment, &s));
 		assert_int_equal(s.start_us, r->segments[i].start_us);
@@ -247,7 +247,7 @@ static void orphans_are_closed_told_and_stay_closed(void **state)
 	for (size_t i = 0; i < d->f->n_rec; i++) {
 		struct index_row row;
 		OK(index_get(d->ix, &d->f->rec[i]->id, &row));
-		assert_memory_equal(&row, &d->f->rec[i]->row, sizeof row);
+		rows_equal(&row, &d->f->rec[i]->row);
 	}
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "front/index/db.h"
 #include "front/store/volume_file.h"
 
 #define TENANT "demo"
@@ -45,6 +46,18 @@ int fixture_setup(void **state)
 	fixture_open_lane(f, 1);
 	*state = f;
 	return 0;
+}
+
+void rows_equal(const struct index_row *a, const struct index_row *b)
+{
+	uint8_t x[ROW_BYTES_MAX], y[ROW_BYTES_MAX];
+	size_t n, m;
+
+	assert_true(vault_id_equal(&a->id, &b->id));
+	OK(row_encode(a, x, &n));
+	OK(row_encode(b, y, &m));
+	assert_int_equal(n, m);
+	assert_memory_equal(x, y, n);
 }
 
 void remove_tree(const char *dir)

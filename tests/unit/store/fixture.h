@@ -94,6 +94,8 @@ struct opened {
 /* Opens recording r from every volume of directory fd. */
 void rec_read(const struct rec *r, int fd, struct opened *out);
 
+/* Field by field, as the index would store them: structs have padding. */
+void rows_equal(const struct index_row *a, const struct index_row *b);
 void remove_tree(const char *dir);
 
 #endif
