@@ -11,6 +11,7 @@
 #include "base/json.h"
 
 /* One scheme a line: some senders look at the first word only. */
+/* Two lines: ffmpeg only looks at the beginning of each. */
 #define CHALLENGE "WWW-Authenticate: Bearer realm=\"vault\"\r\nWWW-Authenticate: Basic realm=\"vault\"\r\n"
 #define FIELD_MAX 32u
 
