@@ -13,6 +13,13 @@ AUTH = f"Authorization: Bearer {SECRET}\r\n"
 PATH = "/v1/tenants/demo/recordings"
 
 
+def is_whole(got):
+    """An answer with a length that has all of its body: the connection may stay open."""
+    head, found, body = got.partition(b"\r\n\r\n")
+    length = [row.split(b":")[1] for row in head.lower().split(b"\r\n") if row.startswith(b"content-length:")]
+    return bool(found and length) and len(body) >= int(length[0])
+
+
 def talk(data, timeout=20, slow=None):
     """Sends data, gives (status or 0, body)."""
     with socket.create_connection(("127.0.0.1", PORT), timeout=timeout) as raw:
@@ -35,6 +42,8 @@ def talk(data, timeout=20, slow=None):
                     got += part
                     if b"\r\n\r\n" in got and got.startswith(b"HTTP/1.1 100"):
                         got = got.split(b"\r\n\r\n", 1)[1]
+                    if is_whole(got):
+                        break
             except (ConnectionResetError, ssl.SSLError, socket.timeout, TimeoutError):
                 pass
     if not got.startswith(b"HTTP/1.1 "):
@@ -55,7 +64,7 @@ def meta(text):
 
 
 def riff(size, data_size, rate=8000, channels=1):
-    return (b"RIFF" + struct.pack("<I", size) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, channels, rate, rate * 2 * channels, 2 * channels, 16)
+    return (b"RIFF" + struct.pack("<I", size) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, channels, rate, min(rate * 2 * channels, 0xFFFFFFFF), min(2 * channels, 65535), 16)
             + b"data" + struct.pack("<I", data_size))
 
 
@@ -94,7 +103,7 @@ CASES = [
     ("metadata with a long value", meta('{"agent":"' + "a" * 3000 + '"}'), {400}),
     ("WAV that says 4 GiB", whole(riff(0xFFFFFFF0, 0xFFFFFFE0) + b"\0" * 3200), {201}),
     ("WAV with no rate", whole(riff(36, 3200, rate=0) + b"\0" * 3200), {400, 415, 422}),
-    ("WAV with 65,535 channels", whole(riff(36, 3200, channels=65535) + b"\0" * 3200), {400, 415, 422}),
+    ("WAV with 30,000 channels", whole(riff(36, 3200, channels=30000) + b"\0" * 3200), {400, 415, 422}),
     ("WAV with an endless fmt", whole(b"RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\x7f" + b"\0" * 3000), {400, 415, 422}),
     ("Ogg with a broken page", whole(b"OggS\0\x02" + b"\xff" * 3000), {400, 415, 422}),
     ("Ogg that is noise behind its name", whole(b"OggS" + bytes(range(256)) * 20), {400, 415, 422}),
