@@ -237,6 +237,15 @@ static void drop_orphan(struct export_hub *h, size_t i)
 	h->orphan[i] = h->orphan[--h->n_orphans];
 }
 
+static void tell_failed(struct export_hub *h, uint64_t job, unsigned refusal)
+{
+	uint8_t packet[64];
+	const struct ipc_job_done m = {.job = job, .refusal = refusal};
+	size_t n = ipc_job_failed_encode(packet, 0, &m);
+	if (n == 0 || keeper_link_ask(h->o.keeper, packet, n, NULL, NULL, NULL) != VAULT_OK)
+		log_error("event=keeper_not_told what=job_failed");
+}
+
 /* Sockets and failures that came before their job was known, and what waits for too long. */
 static void on_tick(uv_timer_t *timer)
 {
@@ -251,6 +260,8 @@ static void on_tick(uv_timer_t *timer)
 		bool waits = !e->dead && (!e->piped || e->eof);
 		if (waits && now - e->since_ms > h->o.wait_ms) {
 			log_error("event=export_timeout eof=%d", e->eof ? 1 : 0);
+			if (!e->done)
+				tell_failed(h, e->job, VAULT_REFUSAL_unavailable);
 			refuse(e, VAULT_REFUSAL_unavailable);
 		}
 	}
@@ -340,15 +351,6 @@ void export_done(struct export_hub *h, const struct ipc_job_done *done)
 	settle(e);
 }
 
-static void tell_failed(struct export_hub *h, uint64_t job)
-{
-	uint8_t packet[64];
-	const struct ipc_job_done m = {.job = job, .refusal = VAULT_REFUSAL_not_found};
-	size_t n = ipc_job_failed_encode(packet, 0, &m);
-	if (n == 0 || keeper_link_ask(h->o.keeper, packet, n, NULL, NULL, NULL) != VAULT_OK)
-		log_error("event=keeper_not_told what=job_failed");
-}
-
 static vault_err read_job(const json_t *request, uint64_t *job)
 {
 	const char *text = json_str(request, "job", NULL);
@@ -413,7 +415,7 @@ vault_err export_start(struct export_hub *h, const char *json, size_t len, const
 	if (err != VAULT_OK) {
 		free(e);
 		if (job != 0)
-			tell_failed(h, job);
+			tell_failed(h, job, err == VAULT_E_NOTFOUND ? VAULT_REFUSAL_not_found : VAULT_REFUSAL_internal);
 		return err;
 	}
 	e->hub = h;
