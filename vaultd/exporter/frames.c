@@ -9,7 +9,7 @@
 
 #include "base/secret.h"
 
-#define READ_BLOCK (1024u * 1024u)
+#define READ_BLOCK (1024ul * 1024)
 #define CAPACITY (FRAME_HEADER_BYTES + FRAME_PAYLOAD_MAX + FRAME_ALIGN + READ_BLOCK)
 
 struct frames {

@@ -9,7 +9,7 @@
 #include "media/convert.h"
 
 /* The stream may lag behind the clock (pauses), never run ahead of it by more than one slice of the upload. */
-#define AHEAD_MAX (256u * 1024u)
+#define AHEAD_MAX (256ul * 1024)
 
 struct media {
 	struct job *job;

@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "crypto/age.h"
 
-#define FLUSH_AT (256u * 1024u)
-#define OUT_MAX (16u * 1024u * 1024u)
+#define FLUSH_AT (256ul * 1024)
+#define OUT_MAX (16ul * 1024 * 1024)
 
 struct seal {
 	struct age_writer *age;

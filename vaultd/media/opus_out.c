@@ -56,10 +56,10 @@ static vault_err put_pages(struct opus_out *o, bool flush)
 
 static vault_err put(struct opus_out *o, uint8_t *data, size_t n, int64_t granule, bool last, bool flush)
 {
-	ogg_packet packet = {.packet = data, .bytes = (long)n, .b_o_s = o->packets == 0, .e_o_s = last,
+	ogg_packet op = {.packet = data, .bytes = (long)n, .b_o_s = o->packets == 0, .e_o_s = last,
 		.granulepos = granule, .packetno = o->packets};
 
-	if (ogg_stream_packetin(&o->stream, &packet) != 0)
+	if (ogg_stream_packetin(&o->stream, &op) != 0)
 		return VAULT_E_NOMEM;
 	o->packets++;
 	o->page_packets++;

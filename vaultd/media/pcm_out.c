@@ -26,6 +26,10 @@
 #define PAGE_PACKETS 50u             /* one second a page */
 #define SERIAL 0x7661756c            /* every export is a file of its own */
 #define VENDOR "vault " VAULT_VERSION
+#define TAG_RIFF 0x52494646u         /* "RIFF", and so on */
+#define TAG_WAVE 0x57415645u
+#define TAG_FMT 0x666d7420u
+#define TAG_DATA 0x64617461u
 
 struct pcm_out {
 	struct pcm_out_options o;
@@ -51,12 +55,13 @@ size_t wav_head_write(uint8_t *out, const uint8_t *format, size_t format_len, ui
 	const bool streaming = data_bytes > UINT32_MAX - before - 1;
 	const uint32_t riff = streaming ? UINT32_MAX : (uint32_t)(before + data_bytes + (data_bytes & 1u));
 
-	memcpy(out, "RIFF", 4);
+	store_be32(out, TAG_RIFF);
 	store_le32(out + 4, riff);
-	memcpy(out + 8, "WAVEfmt ", 8);
+	store_be32(out + 8, TAG_WAVE);
+	store_be32(out + 12, TAG_FMT);
 	store_le32(out + 16, (uint32_t)format_len);
 	memcpy(out + 20, format, format_len);
-	memcpy(out + 20 + format_len, "data", 4);
+	store_be32(out + 20 + format_len, TAG_DATA);
 	store_le32(out + 24 + format_len, streaming ? UINT32_MAX : (uint32_t)data_bytes);
 	return 28 + format_len;
 }
@@ -113,10 +118,10 @@ static vault_err put_pages(struct pcm_out *out, bool flush)
 
 static vault_err put_packet(struct pcm_out *out, uint8_t *data, size_t n, uint64_t granule, bool last, bool flush)
 {
-	ogg_packet packet = {.packet = data, .bytes = (long)n, .b_o_s = out->packets == 0, .e_o_s = last,
+	ogg_packet op = {.packet = data, .bytes = (long)n, .b_o_s = out->packets == 0, .e_o_s = last,
 		.granulepos = (ogg_int64_t)granule, .packetno = (ogg_int64_t)out->packets};
 
-	if (ogg_stream_packetin(&out->stream, &packet) != 0)
+	if (ogg_stream_packetin(&out->stream, &op) != 0)
 		return VAULT_E_NOMEM;
 	out->packets++;
 	out->page_packets++;
@@ -136,7 +141,8 @@ static uint32_t encoder_rate(uint32_t rate)
 
 static vault_err ogg_begin(struct pcm_out *out)
 {
-	uint8_t head[OPUS_HEAD_BYTES], tags[8 + 4 + sizeof(VENDOR) - 1 + 4];
+	/* Name, length, vendor, and no comment: the vendor's NUL is one of the count's four zeros. */
+	uint8_t head[OPUS_HEAD_BYTES], tags[8 + 4 + sizeof(VENDOR) - 1 + 4] = {0};
 	struct opus_head h = {.channels = out->o.channels, .input_rate = out->o.rate};
 	opus_int32 lookahead = 0;
 	vault_err err;
@@ -158,10 +164,9 @@ static vault_err ogg_begin(struct pcm_out *out)
 		return VAULT_E_NOMEM;
 	out->stream_ready = true;
 	opus_head_write(&h, head);
-	memcpy(tags, "OpusTags", 8);
+	memcpy(tags, "OpusTags", sizeof("OpusTags"));
 	store_le32(tags + 8, sizeof(VENDOR) - 1);
-	memcpy(tags + 12, VENDOR, sizeof(VENDOR) - 1);
-	store_le32(tags + 12 + sizeof(VENDOR) - 1, 0);
+	memcpy(tags + 12, VENDOR, sizeof(VENDOR));
 	err = put_packet(out, head, sizeof(head), 0, false, true);
 	return err != VAULT_OK ? err : put_packet(out, tags, sizeof(tags), 0, false, true);
 }
@@ -174,7 +179,7 @@ static uint64_t end_granule(const struct pcm_out *out)
 
 static vault_err encode_frame(struct pcm_out *out, bool last)
 {
-	const uint64_t granule = (out->packets - 2 + 1) * FRAME_SAMPLES_MAX;
+	const uint64_t granule = (out->packets - 2 + 1) * (uint64_t)FRAME_SAMPLES_MAX;
 	uint8_t packet[PACKET_MAX];
 	opus_int32 n = opus_encode(out->encoder, out->frame, (int)out->frame_samples, packet, sizeof(packet));
 
@@ -186,7 +191,7 @@ static vault_err encode_frame(struct pcm_out *out, bool last)
 
 static vault_err drain(struct pcm_out *out)
 {
-	while (resample_next(&out->resample, out->frame + out->filled * out->o.channels)) {
+	while (resample_next(&out->resample, out->frame + (size_t)out->filled * out->o.channels)) {
 		if (++out->filled < out->frame_samples)
 			continue;
 		vault_err err = encode_frame(out, false);
@@ -214,7 +219,7 @@ static vault_err ogg_finish(struct pcm_out *out)
 	const uint64_t end = end_granule(out);
 	vault_err err = VAULT_OK;
 
-	while (err == VAULT_OK && (out->packets - 2 + 1) * FRAME_SAMPLES_MAX < end) {
+	while (err == VAULT_OK && (out->packets - 2 + 1) * (uint64_t)FRAME_SAMPLES_MAX < end) {
 		resample_put(&out->resample, silence);
 		err = drain(out);
 	}

@@ -20,9 +20,9 @@
 
 #include <vault/error.h>
 
-#define PROBE_MEMORY (64u * 1024)
+#define PROBE_MEMORY (64ul * 1024)
 #define PROBE_TRACKS 16u
-#define PROBE_DECIDE_MAX (1024u * 1024)   /* undecided after this many bytes: unsupported */
+#define PROBE_DECIDE_MAX (1024ul * 1024)   /* undecided after this many bytes: unsupported */
 
 enum container { CONTAINER_NONE, CONTAINER_OGG, CONTAINER_WAV, CONTAINER_WEBM /* and Matroska */, CONTAINER_MP4 };
 enum codec { CODEC_UNKNOWN, CODEC_PCM_S16LE, CODEC_PCM_OTHER, CODEC_PCMU, CODEC_PCMA, CODEC_OPUS, CODEC_VORBIS,
