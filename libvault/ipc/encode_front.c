@@ -260,7 +260,8 @@ vault_err ipc_shredded_decode(struct ipc_shredded *m, const struct ipc_packet *p
 	if (err != VAULT_OK)
 		return err;
 	codec_get_id(&r, &m->batch);
-	return get_list(&r, SHREDDED_MAX, &m->ids, &m->n);
+	err = get_list(&r, SHREDDED_MAX, &m->ids, &m->n);
+	return err == VAULT_OK && m->n == 0 ? VAULT_E_PROTO : err;
 }
 
 size_t ipc_released_encode(uint8_t *out, uint64_t tag, const struct ipc_released *m)

@@ -119,10 +119,13 @@ static vault_err load_recorded(struct audit_log *l, uint64_t size, size_t *used)
 /* Entries behind the recorded size that are whole; *used moves behind them. */
 static vault_err load_ahead(struct audit_log *l, size_t *used)
 {
-	const uint8_t *p = l->bundle.data + *used, *entry;
-	size_t left = l->bundle.len - *used, n;
 	uint64_t end = (l->size / MERKLE_TILE + 1) * MERKLE_TILE;
+	size_t left = l->bundle.len - *used, n;
+	const uint8_t *p, *entry;
 
+	if (left == 0)
+		return VAULT_OK;
+	p = l->bundle.data + *used;
 	while (l->size < end && audit_entry_next(&p, &left, &entry, &n) == VAULT_OK && entry_whole(entry, n)) {
 		vault_err err = audit_log_add_leaf(l, entry, n);
 		if (err != VAULT_OK)

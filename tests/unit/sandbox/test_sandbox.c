@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "sandbox/sandbox.h"
+#include "sandbox/steps.h"
 
 typedef const int *(*list_fn)(size_t *n);
 typedef int (*action_fn)(int dir_fd);
@@ -120,10 +121,12 @@ static int do_bind(int dir)
 	return syscall(SYS_bind, dir, NULL, 0) == 0 ? 1 : 2;
 }
 
+#ifndef SANDBOX_SANITIZED
 static int do_openat(int dir)
 {
 	return syscall(SYS_openat, dir, "x", O_RDWR | O_CREAT | O_CLOEXEC, 0600) >= 0 ? 1 : 2;
 }
+#endif
 
 /* 0: the file inside works and the file outside is refused. */
 static int do_files(int dir)
@@ -186,7 +189,7 @@ static void test_exporter_forbidden_call_kills(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		assert_killed(&exporter, actions[i]);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef SANDBOX_SANITIZED
 	assert_killed(&exporter, do_openat);
 #endif
 }
