@@ -102,7 +102,7 @@ static void deliver(struct keeper_link *k, const struct ipc_packet *p)
 	}
 	struct request *r = request_take(k, p->tag);
 	if (r == NULL) {
-		log_warn("event=unasked_answer type=%u", (unsigned)p->type);
+		log_debug("event=unasked_answer type=%u", (unsigned)p->type);   /* of a question that was sent without a callback */
 		return;
 	}
 	if (r->fn != NULL)
