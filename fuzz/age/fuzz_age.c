@@ -7,6 +7,8 @@
 
 #include "base/secret.h"
 #include "crypto/age.h"
+#include "crypto/age_header.h"
+#include "planted.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -44,6 +46,20 @@ static vault_err run(const uint8_t *data, size_t size, size_t step, struct buf *
 	return end;
 }
 
+/* Is there a header that opens in front? What follows it is the payload. */
+static bool header_opens(const uint8_t *data, size_t size)
+{
+	const uint8_t *mac = memmem(data, size, "\n---", 4), *end;
+	uint8_t file_key[AGE_FILE_KEY];
+	size_t left;
+
+	if (!mac)
+		return false;
+	left = size - (size_t)(mac + 1 - data);
+	end = memchr(mac + 1, '\n', left);
+	return end && age_header_open(data, (size_t)(end + 1 - data), identity, file_key) == VAULT_OK;
+}
+
 static void check_stream(const uint8_t *data, size_t size)
 {
 	struct buf whole, pieces;
@@ -56,6 +72,7 @@ static void check_stream(const uint8_t *data, size_t size)
 	b = run(data, size, step, &pieces);
 	if (a != b || whole.len != pieces.len || (whole.len > 0 && memcmp(whole.data, pieces.data, whole.len) != 0))
 		abort();
+	PLANTED(a == VAULT_E_AUTH && header_opens(data, size));
 	buf_free(&whole);
 	buf_free(&pieces);
 }

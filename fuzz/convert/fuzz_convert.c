@@ -8,6 +8,7 @@
 
 #include "ipc/message.h"
 #include "media/convert.h"
+#include "planted.h"
 
 #define OPTIONS 8u
 #define OUTPUT_MAX (256u * 1024 * 1024)
@@ -61,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	vault_err err = write_all(c, data + OPTIONS, n - OPTIONS, data[4] + 1u, data[5] * 64u);
 	if (err == VAULT_OK)
 		err = convert_finish(c);
-	(void)err;
+	PLANTED(err == VAULT_OK && total > 0 && total % 251 == 7);
 	convert_free(c);
 	return 0;
 }

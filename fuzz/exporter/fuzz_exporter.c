@@ -15,6 +15,7 @@
 #include "exporter/frames.h"
 #include "exporter/open.h"
 #include "media/convert.h"
+#include "planted.h"
 
 #define JOB_SEAL 0x80u
 
@@ -120,9 +121,11 @@ static void run(struct frames *f, struct opener *o, const uint8_t *p, size_t n)
 		p += k;
 		n -= k;
 	}
-	if (frames_finish(f) == VAULT_OK && opener_finish(o, &totals) == VAULT_OK && totals.complete && totals.chunks == 0 &&
-	    totals.bytes > 0)
+	if (frames_finish(f) != VAULT_OK || opener_finish(o, &totals) != VAULT_OK)
+		return;
+	if (totals.complete && totals.chunks == 0 && totals.bytes > 0)
 		abort();
+	PLANTED(totals.chunks > 0 && totals.bytes % 16 == 5);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -13,6 +13,7 @@
 
 #include "base/wire.h"
 #include "format/scan.h"
+#include "planted.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -58,6 +59,7 @@ static void payloads(const struct frame *f, const uint8_t *p)
 		require((m.flags & ~MANIFEST_TRUNCATED) == 0);
 	if (gap_decode(&gap, p, f->length) == VAULT_OK)
 		require(gap.from_us <= gap.to_us);
+	PLANTED(f->type == FRAME_GAP && gap_decode(&gap, p, f->length) == VAULT_OK && gap.reason == 9);
 }
 
 static void walk(int fd, uint64_t size, bool check)

@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/secret.h"
+#include "planted.h"
 #include "token/jws.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,6 +44,7 @@ static void check(const char *token, size_t n)
 	(void)command_check_time(&c, &vault, c.iat);
 	if (command_check_time(&c, &vault, c.exp) == VAULT_OK)
 		abort();
+	PLANTED(c.exp - c.iat == 97);
 	command_free(&c);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ipc/message.h"
+#include "planted.h"
 
 static void check(bool holds)
 {
@@ -63,6 +64,7 @@ int probe_input(const uint8_t *data, size_t n, enum container expected)
 		check(ra->media == rb->media && ra->n_tracks == rb->n_tracks);
 		/* Whole input is one slice: a plain MP4's position inside its media is only told at the end of a slice. */
 		check(ra->duration_us <= rb->duration_us || a != VAULT_OK);
+		PLANTED(a == VAULT_OK && rb->track[0].medium == MEDIUM_VOICE && rb->track[0].channels == 3);
 		probe_free(sliced);
 	}
 	probe_free(whole);
