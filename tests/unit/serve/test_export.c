@@ -191,7 +191,7 @@ static struct seen look(const struct test *t)
 			json_t *o;
 			s.rows++;
 			OK(json_read((const char *)t->fed + at + FRAME_HEADER_BYTES, f.length, 16384, &o));
-			(void)json_u64(o, "stream_offset", &s.offset);
+			(void)!json_u64(o, "stream_offset", &s.offset);
 			json_decref(o);
 		}
 	}
