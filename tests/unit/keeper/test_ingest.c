@@ -112,6 +112,24 @@ static void test_open_segment_close(void **state)
 	assert_true(fixture_log_has(f, "\"event\":\"recording.end\""));
 }
 
+/* CLOSE and SEGMENT in one batch: no key for what has ended. */
+static void test_no_grant_behind_a_close(void **state)
+{
+	struct fixture *f = *state;
+	struct ipc_opened opened;
+	struct ipc_packet p;
+	struct ipc_grant grant;
+
+	fixture_subscribe(f, "PT1H");
+	fixture_open_recording(f, NULL, NULL, &opened);
+	const struct ipc_close end = { .id = opened.id, .segments = 0, .bytes = 0 };
+	const struct ipc_segment segment = { .id = opened.id };
+	fixture_send(f, f->packet, ipc_close_encode(f->packet, 0, &end));
+	assert_true(fixture_ask(f, ipc_segment_encode(f->packet, 0, &segment), &p));
+	assert_int_equal(ipc_grant_decode(&grant, &p), VAULT_OK);
+	assert_int_equal(grant.refusal, VAULT_REFUSAL_not_found);
+}
+
 static void test_void_drops_the_recording(void **state)
 {
 	struct fixture *f = *state;
@@ -246,7 +264,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_r1_default_deny), T(test_revoked_source_is_unauthorized), T(test_r27_consent), T(test_open_segment_close),
-		T(test_void_drops_the_recording), T(test_close_from_an_earlier_start), T(test_a_name_answers_once),
+		T(test_no_grant_behind_a_close), T(test_void_drops_the_recording), T(test_close_from_an_earlier_start), T(test_a_name_answers_once),
 		T(test_r3_unsubscribe_stops_the_stream), T(test_r3_until_is_told_and_held), T(test_reconcile_and_source_and_note),
 	};
 
