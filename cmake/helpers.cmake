@@ -46,13 +46,22 @@ endfunction()
 
 # vault_fuzzer(name SOURCES ... LINK ...): a libFuzzer harness with its seeds in
 # fuzz/<name>/seeds and an optional fuzz/<name>/dictionary; CTest runs it briefly.
+# The same sources make a second program with the bug of fuzz/planted.h, which CTest
+# demands to be found: a harness that finds nothing anywhere proves nothing.
 function(vault_fuzzer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-  add_executable(fuzz_${name} ${ARG_SOURCES})
-  target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/libvault ${CMAKE_SOURCE_DIR}/vaultd)
-  target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-  target_link_libraries(fuzz_${name} PRIVATE ${ARG_LINK})
+  foreach(program fuzz_${name} fuzz_${name}_planted)
+    add_executable(${program} ${ARG_SOURCES})
+    target_include_directories(${program} PRIVATE ${CMAKE_SOURCE_DIR}/libvault ${CMAKE_SOURCE_DIR}/vaultd
+      ${CMAKE_SOURCE_DIR}/fuzz)
+    target_compile_options(${program} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(${program} PRIVATE ${ARG_LINK})
+  endforeach()
+  target_compile_definitions(fuzz_${name}_planted PRIVATE VAULT_PLANTED=1)
   add_test(NAME fuzz.${name}
     COMMAND ${CMAKE_SOURCE_DIR}/fuzz/run-short $<TARGET_FILE:fuzz_${name}> ${name})
+  add_test(NAME fuzz.${name}.planted
+    COMMAND ${CMAKE_SOURCE_DIR}/fuzz/run-planted $<TARGET_FILE:fuzz_${name}_planted> ${name})
+  set_tests_properties(fuzz.${name} fuzz.${name}.planted PROPERTIES TIMEOUT 180 LABELS fuzz)
 endfunction()
