@@ -1,6 +1,6 @@
 /*
- * stream.h - inside of ingest; shared by ingest.c (the lane), stream.c (life of
- * a recording) and chunker.c (its bytes). Nobody else includes it. Loop thread.
+ * stream.h - inside of ingest; shared by ingest.c (the lane), stream_open.c and
+ * stream.c (life of a recording), chunker.c (its bytes) and admit.c. Nobody else includes it. Loop thread.
  */
 #ifndef VAULT_FRONT_INGEST_STREAM_H
 #define VAULT_FRONT_INGEST_STREAM_H
@@ -112,16 +112,31 @@ void ingest_note(struct ingest *in, const char *tenant, unsigned refusal);
 /* The lane's queue became shorter. */
 void ingest_queue_shrank(struct ingest *in);
 
+/* ---- admit.c ---- */
+/* No callback of them any more. */
+void ingest_forget_admits(struct ingest *in);
+
 /* ---- stream.c ---- */
 /* The end is wanted: does what can be done of it now. The first call counts. */
 void stream_end(struct ingest_stream *st, enum stream_end end, unsigned refusal);
-/* The probe has decided or its input grew. */
-void stream_decide(struct ingest_stream *st, vault_err probed);
 /* Asks for the key of the next segment, which begins at start_us. */
 void stream_ask_segment(struct ingest_stream *st, uint64_t start_us);
 /* The store failed: keeps what is durable. */
 void stream_store_failed(struct ingest_stream *st, vault_err err);
 void stream_free(struct ingest_stream *st);
+/* The one state transition; only forwards. */
+void stream_enter(struct ingest_stream *st, enum stream_state next);
+/* The last callback becomes due; nothing else happens to this stream any more. */
+void stream_done(struct ingest_stream *st);
+/* Wipes what was kept for OPEN. */
+void stream_forget_start(struct ingest_stream *st);
+void stream_on_store(void *arg, const struct store_done *d);
+
+/* ---- stream_open.c ---- */
+/* The probe has decided or its input grew. */
+void stream_decide(struct ingest_stream *st, vault_err probed);
+/* A refusal before anything was asked; the keeper is told. */
+void stream_refuse(struct ingest_stream *st, unsigned refusal);
 
 /* ---- chunker.c ---- */
 /* Bytes that arrived, in any state before the end. */
