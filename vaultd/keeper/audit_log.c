@@ -96,7 +96,7 @@ vault_err audit_log_add_leaf(struct audit_log *l, const uint8_t *entry, size_t n
 
 vault_err audit_log_open_journal(struct audit_log *l)
 {
-	l->journal_fd = openat(l->dir_fd, AUDIT_JOURNAL, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	l->journal_fd = openat(l->dir_fd, AUDIT_JOURNAL, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (l->journal_fd < 0)
 		return vault_err_from_errno(errno);
 	return audit_sync_parent(l->dir_fd, AUDIT_JOURNAL);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -148,6 +149,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (secret_setup() != VAULT_OK)
 		return 1;
+	/* The front reads audit/ as another user; keys/ and root/ name their modes themselves. */
+	(void)umask(022);
 	log_init("keeper", LOG_INFO_);
 	clock_init();
 	/* The supervisor ends this process by FINISH or by its own end: a terminal's signals are not for it. */
