@@ -18,6 +18,8 @@
 #include "front/store/pool.h"
 #include "front/store/store.h"
 
+#define STORE_BLOCK 4096u            /* what O_DIRECT is aligned to */
+
 struct op {
 	struct op *next;
 	struct store_stream *stream;
@@ -122,6 +124,7 @@ struct store_lane {
 
 	/* flusher thread */
 	int fd;                      /* current volume, -1: none */
+	bool direct;                 /* its writes go past the page cache */
 	uint64_t volume;
 	uint64_t end;                /* durable bytes of it: where the next batch goes */
 	uint64_t next_volume;

@@ -87,10 +87,10 @@ static void on_async(uv_async_t *async)
 
 static bool batch_init(struct batch *b, size_t commit_bytes)
 {
-	/* A batch is closed at commit_bytes, so one largest frame may lie beyond it. */
-	b->cap = commit_bytes + (size_t)frame_span((uint32_t)STORE_CHUNK_MAX + AEAD_TAG_BYTES);
-	b->cap = (b->cap + 4095) / 4096 * 4096;
-	b->buf = aligned_alloc(4096, b->cap);
+	/* A batch is closed at commit_bytes, so one largest frame may lie beyond it, and what fills its last block. */
+	b->cap = commit_bytes + (size_t)frame_span((uint32_t)STORE_CHUNK_MAX + AEAD_TAG_BYTES) + STORE_BLOCK;
+	b->cap = (b->cap + STORE_BLOCK - 1) / STORE_BLOCK * STORE_BLOCK;
+	b->buf = aligned_alloc(STORE_BLOCK, b->cap);
 	return b->buf != NULL;
 }
 
