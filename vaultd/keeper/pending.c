@@ -16,7 +16,7 @@ void pending_free(struct pending *p)
 
 static vault_err count(struct rows *rows, size_t *n)
 {
-	uint8_t after[32];
+	uint8_t after[32] = { 0 };
 	struct row_view row;
 	vault_err err;
 
@@ -96,7 +96,7 @@ vault_err pending_next(struct rows *rows, const uint8_t *after, struct pending *
 vault_err pending_sweep(struct rows *rows, uint64_t now_ms, size_t *removed)
 {
 	struct pending p;
-	uint8_t after[32];
+	uint8_t after[32] = { 0 };
 	bool first = true;
 	vault_err err;
 
