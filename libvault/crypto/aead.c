@@ -45,7 +45,7 @@ static vault_err open_sealed(uint8_t *out, const uint8_t *in, size_t n, const ui
 	return VAULT_OK;
 }
 
-static vault_err chunk_nonce(uint8_t nonce[AEAD_NONCE_BYTES], uint64_t number, enum aead_flag flag)
+vault_err aead_chunk_nonce(uint8_t nonce[AEAD_NONCE_BYTES], uint64_t number, enum aead_flag flag)
 {
 	if (flag != AEAD_CHUNK && flag != AEAD_SEGMENT_END && flag != AEAD_RECORDING_END)
 		return VAULT_E_INVAL;
@@ -59,7 +59,7 @@ vault_err aead_seal_chunk(uint8_t *out, const uint8_t *in, size_t n, const uint8
     uint64_t number, enum aead_flag flag, const uint8_t key[KEY_BYTES])
 {
 	uint8_t nonce[AEAD_NONCE_BYTES];
-	vault_err err = chunk_nonce(nonce, number, flag);
+	vault_err err = aead_chunk_nonce(nonce, number, flag);
 
 	return err ? err : seal(out, in, n, ad, ad_len, nonce, key);
 }
@@ -68,7 +68,7 @@ vault_err aead_open_chunk(uint8_t *out, const uint8_t *in, size_t n, const uint8
     uint64_t number, enum aead_flag flag, const uint8_t key[KEY_BYTES])
 {
 	uint8_t nonce[AEAD_NONCE_BYTES];
-	vault_err err = chunk_nonce(nonce, number, flag);
+	vault_err err = aead_chunk_nonce(nonce, number, flag);
 
 	return err ? err : open_sealed(out, in, n, ad, ad_len, nonce, key);
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "front/store/chunk_seal.h"
 #include "front/store/pool.h"
 #include "front/store/store.h"
 
@@ -107,6 +108,7 @@ struct store_lane {
 	struct store_options o;
 	EVP_MD *sha256;
 	struct key_slab *keys;
+	struct chunk_sealer *sealer; /* the writer's */
 	struct buffer_pool buffers;
 	struct batch batch[2];
 	uv_thread_t writer, flusher;

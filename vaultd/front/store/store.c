@@ -99,6 +99,7 @@ static void lane_free_memory(struct store_lane *s)
 	free(s->batch[0].buf);
 	free(s->batch[1].buf);
 	EVP_MD_free(s->sha256);
+	chunk_sealer_free(s->sealer);
 	key_slab_free(s->keys);
 	buffer_pool_destroy(&s->buffers);
 	uv_cond_destroy(&s->wake_flusher);
@@ -170,8 +171,9 @@ vault_err store_lane_new(struct store_lane **out, uv_loop_t *loop, const struct 
 	if (buffer_pool_init(&s->buffers) != VAULT_OK)
 		goto no_buffers;
 	s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (s->sha256 == NULL || key_slab_new(&s->keys) != VAULT_OK || !batch_init(&s->batch[0], o->commit_bytes) ||
-	    !batch_init(&s->batch[1], o->commit_bytes)) {
+	s->sealer = chunk_sealer_new();
+	if (s->sha256 == NULL || s->sealer == NULL || key_slab_new(&s->keys) != VAULT_OK ||
+	    !batch_init(&s->batch[0], o->commit_bytes) || !batch_init(&s->batch[1], o->commit_bytes)) {
 		lane_free_memory(s);
 		return VAULT_E_NOMEM;
 	}

@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/wire.h"
-#include "crypto/aead.h"
 #include "front/store/lane.h"
 
 /* Closes the frame whose payload of n bytes lies behind its place in the batch. */
@@ -51,8 +50,8 @@ static vault_err put_sealed(struct batch *b, struct op *op, uint8_t type, uint8_
 
 	f.flags = (uint8_t)(f.flags | frame_flags);
 	frame_ad(&f, ad);
-	vault_err err = aead_seal_chunk(b->buf + b->len + FRAME_HEADER_BYTES, plain, n, ad, sizeof ad, op->chunk, flag,
-	    op->stream->key);
+	vault_err err = chunk_seal(op->stream->lane->sealer, b->buf + b->len + FRAME_HEADER_BYTES, plain, n, ad, sizeof ad,
+	    op->chunk, flag, op->stream->key);
 	if (err == VAULT_OK)
 		frame_close(b, op, &f, n + AEAD_TAG_BYTES);
 	return err;
