@@ -122,6 +122,7 @@ static vault_err begin(struct keeper *k)
 	k->batch.running = true;
 	k->batch.dirty = false;
 	k->now_ms = clock_wall_ms();
+	(void)clock_guard_check(&k->clock, k->now_ms, clock_mono_ms());
 	return tree_begin(k->tree);
 }
 

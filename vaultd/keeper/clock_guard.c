@@ -48,6 +48,7 @@ bool clock_guard_check(struct clock_guard *g, uint64_t wall_ms, uint64_t mono_ms
 	if (g->off || !g->trusted || apart <= CLOCK_JUMP_MS)
 		return false;
 	g->trusted = false;
+	g->unlogged = true;
 	return true;
 }
 

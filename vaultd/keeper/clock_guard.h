@@ -23,11 +23,16 @@ struct clock_guard {
 	bool off;                /* test builds only: VAULT_TEST_CLOCK_TRUST=1 */
 	uint64_t base_wall, base_mono;
 	uint64_t saved_ms;       /* last high-water mark written */
+	bool unlogged;           /* became untrusted, and the audit log does not know yet */
 };
 
 /* Reads the high-water mark; needs an open transaction. */
 VAULT_NODISCARD vault_err clock_guard_start(struct clock_guard *g, struct rows *rows, uint64_t wall_ms, uint64_t mono_ms);
-/* True when this look made the clock untrusted. */
+/*
+ * True when this look made the clock untrusted. Every wall time that something
+ * is destroyed or recorded by is shown to the guard first: a jump between two
+ * ticks must not be acted on.
+ */
 bool clock_guard_check(struct clock_guard *g, uint64_t wall_ms, uint64_t mono_ms);
 /* Writes the mark when it is older than CLOCK_SAVE_MS (or always); never while untrusted. Open transaction. */
 VAULT_NODISCARD vault_err clock_guard_save(struct clock_guard *g, struct rows *rows, uint64_t wall_ms, bool always);

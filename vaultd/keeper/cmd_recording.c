@@ -99,14 +99,13 @@ static bool read_purpose(struct call *c)
 /* A job of this mode for the signer alone; NULL with a refusal when too many run. */
 static struct export_job *new_job(struct keeper *k, struct call *c, enum job_mode mode)
 {
-	struct export_job *j = export_new(k);
+	struct export_job *j = export_new(k, c->policy.number);
 	size_t n = strlen(c->purpose);
 
 	if (j == NULL) {
 		(void)call_refuse(c, VAULT_REFUSAL_unavailable);
 		return NULL;
 	}
-	j->tenant = c->policy.number;
 	j->actor = c->actor;
 	memcpy(j->purpose, c->purpose, n < sizeof(j->purpose) ? n + 1 : 0);
 	j->body.mode = (uint8_t)mode;

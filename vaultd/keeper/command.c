@@ -268,12 +268,14 @@ static vault_err stage_outcome(struct keeper *k, struct call *c)
 	return c->answer != NULL ? command_answer(k, c->tag, c->status, c->kind, c->answer) : VAULT_E_STATE;
 }
 
-/* A token whose signer is not known: logged by its hash. */
+/* A token whose signer is not known: logged by its hash, or counted when there are too many. */
 static vault_err turn_away(struct keeper *k, const struct ipc_command *in, uint64_t tag, unsigned refusal)
 {
 	char hex[65];
 	uint8_t hash[32];
 
+	if (!strangers_each(k, 1))
+		return command_refuse(k, tag, refusal);
 	crypto_hash_sha256(hash, (const uint8_t *)in->token, in->token_len);
 	hex_encode(hash, sizeof(hash), hex);
 	json_t *detail = json_pack("{s:s, s:s}", "token", hex, "network", in->listener == 0 ? "unix" : "https");

@@ -15,8 +15,19 @@
 #include "base/wire.h"
 #include "keeper/keeper.h"
 
-struct export_job *export_new(struct keeper *k)
+static size_t jobs_of(const struct keeper *k, uint32_t tenant)
 {
+	size_t n = 0;
+
+	for (size_t i = 0; i < EXPORTS_MAX; i++)
+		n += k->exports.job[i].state != EXPORT_FREE && k->exports.job[i].tenant == tenant;
+	return n;
+}
+
+struct export_job *export_new(struct keeper *k, uint32_t tenant)
+{
+	if (jobs_of(k, tenant) >= EXPORTS_PER_TENANT)
+		return NULL;
 	for (size_t i = 0; i < EXPORTS_MAX; i++) {
 		struct export_job *j = &k->exports.job[i];
 		if (j->state != EXPORT_FREE)
@@ -24,6 +35,7 @@ struct export_job *export_new(struct keeper *k)
 		memset(j, 0, sizeof(*j));
 		link_init(&j->link, -1, LINK_EXPORTER);
 		j->body.job = ++k->exports.next;
+		j->tenant = tenant;
 		j->link.job = j->body.job;
 		j->since_ms = clock_mono_ms();
 		j->state = EXPORT_STAGED;

@@ -21,6 +21,7 @@ struct keeper;
 struct batch_request;
 
 #define EXPORTS_MAX 64u
+#define EXPORTS_PER_TENANT 8u        /* at once, so that one tenant's slow readers leave exporters to the others */
 #define EXPORT_IDS_MAX 500u
 #define EXPORT_SPAWN_MS 30000u
 #define EXPORT_LIFE_MS (6ull * 3600 * 1000)
@@ -44,8 +45,8 @@ struct exports {
 	struct export_job job[EXPORTS_MAX];
 };
 
-/* A free job with a new number, to be filled by a command; NULL: too many run. */
-struct export_job *export_new(struct keeper *k);
+/* A free job of this tenant with a new number, to be filled by a command; NULL: too many run. */
+struct export_job *export_new(struct keeper *k, uint32_t tenant);
 /* Stages SPAWN. The job starts when the batch commits and vanishes when it does not. */
 VAULT_NODISCARD vault_err export_start(struct keeper *k, struct export_job *j);
 

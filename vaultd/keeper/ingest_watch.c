@@ -36,6 +36,8 @@ vault_err ingest_note(struct keeper *k, const struct ipc_packet *p)
 	if (ipc_note_decode(&in, p) != VAULT_OK || in.count == 0 || in.refusal == 0 || in.refusal > VAULT_REFUSAL_in_use)
 		return VAULT_E_PROTO;
 	bool known = in.tenant[0] != '\0' && tree_tenant_find(k->tree, in.tenant, &number) == VAULT_OK;
+	if (!known && !strangers_each(k, in.count))
+		return VAULT_OK;
 	json_t *detail = json_pack("{s:I}", "count", (json_int_t)in.count);
 	const struct audit_event e = { .event = "front.refused", .action = 'E', .refusal = in.refusal,
 		.tenant = known ? in.tenant : NULL, .detail = detail };

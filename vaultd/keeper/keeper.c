@@ -167,6 +167,8 @@ void keeper_close(struct keeper *k)
 {
 	if (k == NULL)
 		return;
+	if (!k->fatal)
+		strangers_tick(k, clock_mono_ms(), true);
 	if (!k->fatal && batch_effect(k, end_fn, NULL) == VAULT_OK)
 		audit_publish(&k->audit, clock_mono_ms(), true);
 	batch_free(k);

@@ -25,6 +25,7 @@
 #include "keeper/names.h"
 #include "keeper/retention.h"
 #include "keeper/rows.h"
+#include "keeper/strangers.h"
 
 /* Plaintext keys on their way from the tree to an answer; secret_alloc memory, wiped after each use. */
 struct keeper_room {
@@ -47,6 +48,7 @@ struct keeper {
 	struct names names;
 	struct exports exports;
 	struct retention retention;
+	struct strangers strangers;
 	struct link front, supervisor;
 	struct keeper_room *room;
 	bool passphrase;                 /* mixed into the root */

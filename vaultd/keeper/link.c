@@ -3,6 +3,7 @@
  */
 #include "keeper/link.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,6 +38,19 @@ void link_close(struct link *l)
 	l->broken = true;
 }
 
+/* Exporters are not waited for: one that does not read must not hold up the vault. */
+static bool make_room(struct link *l, size_t n)
+{
+	while (l->queued + n > LINK_QUEUE_MAX) {
+		struct pollfd p = { .fd = l->fd, .events = POLLOUT };
+
+		if (l->kind != LINK_FRONT || l->broken || poll(&p, 1, LINK_WAIT_MS) <= 0)
+			return false;
+		link_flush(l);
+	}
+	return true;
+}
+
 vault_err link_queue(struct link *l, const uint8_t *packet, size_t n)
 {
 	struct link_packet *p;
@@ -45,7 +59,7 @@ vault_err link_queue(struct link *l, const uint8_t *packet, size_t n)
 		return VAULT_E_EOF;
 	if (n < IPC_HEADER || n > IPC_MAX)
 		return VAULT_E_RANGE;
-	if (l->queued + n > LINK_QUEUE_MAX) {
+	if (!make_room(l, n)) {
 		l->broken = true;
 		return VAULT_E_FULL;
 	}

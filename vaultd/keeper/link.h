@@ -30,11 +30,15 @@ struct link {
 };
 
 #define LINK_QUEUE_MAX (32u * 1024 * 1024)
+#define LINK_WAIT_MS 2000            /* for a full queue to the front to move, before it is given up */
 
 void link_init(struct link *l, int fd, enum ipc_link kind);
 /* Closes the descriptor, wipes and drops the queue. Safe to repeat. */
 void link_close(struct link *l);
-/* Copies the packet behind the queue. VAULT_E_FULL marks the link as broken. */
+/*
+ * Copies the packet behind the queue. A full queue to the front is waited for while it moves: one command may change
+ * more rows than the queue holds, and the front always reads. VAULT_E_FULL marks the link as broken.
+ */
 VAULT_NODISCARD vault_err link_queue(struct link *l, const uint8_t *packet, size_t n);
 /* Sends what the socket takes; a peer that is gone marks the link as broken. */
 void link_flush(struct link *l);

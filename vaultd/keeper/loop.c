@@ -116,7 +116,9 @@ static int run_timers(struct keeper *k)
 {
 	uint64_t mono_ms = clock_mono_ms(), wall_ms = clock_wall_ms();
 
-	if (clock_guard_check(&k->clock, wall_ms, mono_ms)) {
+	(void)clock_guard_check(&k->clock, wall_ms, mono_ms);
+	if (k->clock.unlogged) {
+		k->clock.unlogged = false;
 		log_warn("event=clock_uncertain when=running");
 		if (batch_effect(k, log_clock, NULL) != VAULT_OK)
 			log_error("event=clock_anomaly_unlogged");
@@ -125,6 +127,8 @@ static int run_timers(struct keeper *k)
 	if (!k->fatal)
 		retention_tick(k, mono_ms);
 	export_tick(k, mono_ms);
+	if (!k->fatal)
+		strangers_tick(k, mono_ms, false);
 	if (!k->fatal)
 		audit_publish(&k->audit, mono_ms, false);
 	return next > wall_ms && next - wall_ms < TICK_MS ? (int)(next - wall_ms) : TICK_MS;

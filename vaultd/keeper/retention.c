@@ -187,9 +187,18 @@ static vault_err log_failed(struct keeper *k, void *arg)
 	return log_erase(k, "erase.failed", true, arg, NULL);
 }
 
+/* Until when recordings may be forgotten now: 0 with a clock that nobody may believe. */
+static uint64_t believable_s(struct keeper *k)
+{
+	uint64_t wall_ms = clock_wall_ms();
+
+	(void)clock_guard_check(&k->clock, wall_ms, clock_mono_ms());
+	return k->clock.trusted ? wall_ms / 1000 : 0;
+}
+
 vault_err retention_forget(struct keeper *k, const char *ground, vault_id *sweep)
 {
-	struct opening o = { .ground = ground, .now_s = k->clock.trusted ? clock_wall_ms() / 1000 : 0 };
+	struct opening o = { .ground = ground, .now_s = believable_s(k) };
 	struct forget_result result;
 	uint64_t next_s;
 	bool due = false;
@@ -317,9 +326,12 @@ vault_err retention_released(struct keeper *k, const vault_id *batch, uint32_t n
 static vault_err housekeeping(struct keeper *k, void *arg)
 {
 	size_t tokens = 0, waiting = 0;
-	vault_err err = jti_sweep(&k->rows, k->now_ms / 1000, HOUSEKEEPING_ROWS, &tokens);
 
 	(void)arg;
+	if (!k->clock.trusted)
+		return VAULT_OK;
+	vault_err err = jti_sweep(&k->rows, k->now_ms / 1000, HOUSEKEEPING_ROWS, &tokens);
+
 	if (err == VAULT_OK)
 		err = pending_sweep(&k->rows, k->now_ms, &waiting);
 	if (tokens > 0 || waiting > 0)

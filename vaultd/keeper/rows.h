@@ -16,7 +16,7 @@
 #include "keeper/key_tree.h"
 
 enum rows_table {
-	ROWS_META,           /* "audit", "clock", "source" */
+	ROWS_META,           /* "audit", "clock", "jti", "source" */
 	ROWS_POLICY,         /* tenant -> JSON */
 	ROWS_SOURCE,         /* u32be number -> JSON */
 	ROWS_CREDENTIAL,     /* kind byte, SHA-256 -> u32be source number */

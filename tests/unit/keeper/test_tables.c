@@ -67,7 +67,7 @@ static void test_link_queue_is_bounded(void **state)
 	(void)state;
 	assert_non_null(packet);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	link_init(&l, pair[0], LINK_FRONT);
+	link_init(&l, pair[0], LINK_EXPORTER);
 	while (link_queue(&l, packet, IPC_MAX) == VAULT_OK)
 		queued++;
 	assert_int_equal(queued, LINK_QUEUE_MAX / IPC_MAX);
