@@ -10,8 +10,9 @@
  *   VAULT_SHIM_FAIL_FROM=N  fails it and every later one
  *   VAULT_SHIM_DELAY_MS=M   every sync takes M more milliseconds
  * VAULT_SHIM_PART names the program (vault-keeper, vault-front, ...); others
- * are left alone. VAULT_SHIM_COUNTER names a file of 8 bytes that holds the
- * number of calls so far, so that a harness knows how far N can go.
+ * are left alone. VAULT_SHIM_COUNTER names a file of 16 bytes: the number of
+ * calls so far, so that a harness knows how far N can go, and an errno with which
+ * every call fails as long as it is not zero (a disk that fills up and empties).
  * Environment is read and files are opened before any sandbox.
  */
 #include <dlfcn.h>
@@ -34,8 +35,8 @@
 static bool active;
 static unsigned long kill_at, tear_at, fail_at, fail_from, delay_ms;
 static int fail_errno = EIO;
-static _Atomic uint64_t local_count;
-static _Atomic uint64_t *count = &local_count;
+static _Atomic uint64_t local[2];
+static _Atomic uint64_t *count = &local[0];      /* calls so far; behind it the errno of the moment */
 
 static unsigned long number(const char *name)
 {
@@ -58,7 +59,7 @@ __attribute__((constructor)) static void shim_start(void)
 	const char *path = getenv("VAULT_SHIM_COUNTER");
 	int fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0) {
-		void *p = mmap(NULL, 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		void *p = mmap(NULL, 16, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (p != MAP_FAILED)
 			count = p;
 		(void)close(fd);
@@ -82,6 +83,11 @@ static enum verdict step(void)
 		_exit(137);
 	if (n == tear_at)
 		return TEAR;
+	int now = (int)atomic_load(count + 1);
+	if (now != 0) {
+		errno = now;
+		return FAIL;
+	}
 	if (n == fail_at || (fail_from != 0 && n >= fail_from)) {
 		errno = fail_errno;
 		return FAIL;

@@ -55,7 +55,7 @@ as contact list --tenant demo --json | grep -q "$id" && fail "a shredded recordi
 ok "shredded: neither fetched nor listed (R24)"
 as auditor audit verify >/dev/null
 as auditor audit show --last 100 --json >"$WORK/audit.json"
-for event in recording.start recording.end read read.metadata command.refused erase.opened erase.verified; do
+for event in recording.start recording.end read read.done command.refused erase.opened erase.verified; do
   grep -q "\"$event\"" "$WORK/audit.json" || fail "no $event in the audit log"
 done
 grep -qE '31201234567|0881112222|desk-7' "$WORK/audit.json" && fail "the audit log names a person"

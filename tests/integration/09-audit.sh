@@ -25,7 +25,7 @@ tampered() { # LABEL: the copy in $WORK/audit must not verify
   ok "$1 is noticed"
 }
 fresh_copy() { rm -rf "$WORK/audit"; cp -a "$DIR/audit" "$WORK/audit"; }
-entries=$(cd "$DIR/audit" && find . -path '*entries*' -type f -o -name 'journal*' -type f -size +0 | head -n 1)
+entries=$(cd "$DIR/audit" && find . -path '*entries*' -type f | sort -V | tail -n 1)
 fresh_copy
 /usr/bin/python3 - "$WORK/audit/$entries" <<'P'
 import sys
@@ -33,7 +33,7 @@ p = sys.argv[1]; b = bytearray(open(p, 'rb').read()); b[len(b) // 2] ^= 1; open(
 P
 tampered "one changed bit in an entry"
 fresh_copy
-tile=$(cd "$WORK/audit" && find . -path '*tile/0*' -type f | head -n 1)
+tile=$(cd "$WORK/audit" && find . -path '*tile/0*' -type f | sort -V | tail -n 1)
 /usr/bin/python3 - "$WORK/audit/$tile" <<'P'
 import sys
 p = sys.argv[1]; b = bytearray(open(p, 'rb').read()); b[5] ^= 1; open(p, 'wb').write(b)
