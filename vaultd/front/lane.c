@@ -304,7 +304,7 @@ static vault_err start_ingest(struct lane *l)
 {
 	const struct ingest_options o = { .loop = &l->loop, .keeper = l->keeper, .store = l->store, .index = l->index,
 		.lane = LANE_NUMBER, .chunk_voice = 16u * 1024, .chunk_bulk = 256u * 1024, .chunk_age_ms = 1000,
-		.segment_bytes = 16u * 1024 * 1024, .segment_us = 300ull * 1000000, .stream_window = 4u * 1024 * 1024,
+		.segment_bytes = 16u * 1024 * 1024, .segment_us = 300ull * 1000000, .stream_window = 16u * 1024 * 1024,
 		.lane_window = 64u * 1024 * 1024, .max_streams = l->o->max_streams };
 	vault_err err = keeper_link_new(&l->keeper, &l->loop, l->fds.keeper, on_push, l);
 
