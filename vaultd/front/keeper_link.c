@@ -17,6 +17,7 @@
 
 #define BUCKETS 1024u                /* of requests by tag; tags count up, so they spread */
 #define READS_AT_ONCE 64
+#define BUSY_BYTES (8u * 1024 * 1024)
 
 struct request {
 	struct request *next;
@@ -39,6 +40,7 @@ struct keeper_link {
 	uint64_t next_tag;
 	struct request *bucket[BUCKETS];
 	struct parcel *first, *last;
+	size_t waiting;              /* bytes of them */
 	bool broken, closed;
 	uint8_t in[IPC_MAX];
 };
@@ -66,6 +68,7 @@ static void drop_parcels(struct keeper_link *k)
 		free(p);
 	}
 	k->last = NULL;
+	k->waiting = 0;
 }
 
 /* Tells everybody once. */
@@ -144,6 +147,7 @@ static void link_write(struct keeper_link *k)
 		k->first = p->next;
 		if (k->first == NULL)
 			k->last = NULL;
+		k->waiting -= p->n;
 		secret_wipe(p->packet, p->n);
 		free(p);
 	}
@@ -235,8 +239,14 @@ static vault_err enqueue(struct keeper_link *k, const uint8_t *packet, size_t n)
 	else
 		k->first = p;
 	k->last = p;
+	k->waiting += n;
 	link_poll(k);
 	return VAULT_OK;
+}
+
+bool keeper_link_busy(const struct keeper_link *k)
+{
+	return k->waiting > BUSY_BYTES;
 }
 
 vault_err keeper_link_ask(struct keeper_link *k, uint8_t *packet, size_t n, keeper_answer_fn fn, void *arg,

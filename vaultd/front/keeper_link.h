@@ -8,6 +8,7 @@
 #ifndef VAULT_FRONT_KEEPER_LINK_H
 #define VAULT_FRONT_KEEPER_LINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -25,6 +26,11 @@ void keeper_link_close(struct keeper_link *k);
 /* packet was made by an ipc_*_encode with tag 0; the link sets the tag. fn NULL: the answer, if any, is dropped. */
 VAULT_NODISCARD vault_err keeper_link_ask(struct keeper_link *k, uint8_t *packet, size_t n, keeper_answer_fn fn,
     void *arg, uint64_t *ticket);
+/*
+ * So much waits already that questions of clients are refused (unavailable): clients that ask and go away must not
+ * fill memory while the keeper is busy. What streams and recordings need is asked all the same.
+ */
+bool keeper_link_busy(const struct keeper_link *k);
 /* Forget the callback (its owner goes away); the answer is dropped when it comes. */
 void keeper_link_cancel(struct keeper_link *k, uint64_t ticket);
 

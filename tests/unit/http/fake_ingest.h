@@ -13,6 +13,7 @@ struct fake {
 	const char *tags;
 	uint8_t consent;
 	bool hold_admit;             /* answer only with fake_admit */
+	bool busy;                   /* too much waits for the keeper already */
 	vault_err open_err, write_err;
 	size_t credit;
 	/* what it saw */

@@ -444,6 +444,39 @@ static void test_not_ready(void **state)
 	finish();
 }
 
+/* Clients that ask and go away do not fill the queue to a busy keeper. */
+static void test_p10_busy_keeper(void **state)
+{
+	(void)state;
+	begin();
+	fake.busy = true;
+	send_text("PUT /v1/tenants/demo/recordings HTTP/1.1\r\n" AUTH BODY);
+	assert_int_equal(status(), 503);
+	assert_int_equal(fake.admits, 0);
+	finish();
+}
+
+/* Who has not proved to be a source chooses no names in the notes: they would be one entry each. */
+static void test_strangers_notes_are_one(void **state)
+{
+	char text[160];
+
+	(void)state;
+	begin();
+	for (int i = 0; i < 200; i++) {
+		(void)snprintf(text, sizeof(text), "PUT /v1/tenants/t%d/recordings HTTP/1.1\r\nHost: v\r\n" BODY, i);
+		send_text(text);
+		assert_int_equal(status(), 401);
+		finish();
+		assert_int_equal(http_session_new(&s, &owner, NULL, &peer), VAULT_OK);
+		heard_len = 0;
+	}
+	assert_int_equal(front.n_notes, 1);
+	assert_int_equal(front.note[0].count, 200);
+	assert_string_equal(front.note[0].tenant, "");
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,6 +495,8 @@ int main(void)
 		cmocka_unit_test(test_existing_name),
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_not_ready),
+		cmocka_unit_test(test_p10_busy_keeper),
+		cmocka_unit_test(test_strangers_notes_are_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

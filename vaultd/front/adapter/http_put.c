@@ -27,6 +27,7 @@ struct put {
 	struct ingest_start start;
 	struct ingest_ticket ticket;
 	bool asking;                 /* admit is under way */
+	bool admitted;               /* the source is known, so its tenant may be named in notes */
 	struct ingest_stream *st;    /* NULL once it ended */
 	bool body_ended;
 	bool discard;                /* the name existed: the rest of the body is read and dropped */
@@ -54,7 +55,7 @@ static void put_problem(struct put *p, unsigned refusal, const char *field)
 /* Frees p. For refusals that only this adapter saw. */
 static void put_refuse(struct put *p, unsigned refusal, const char *field)
 {
-	note_refusal(p->f, refusal, p->start.tenant);
+	note_refusal(p->f, refusal, p->admitted ? p->start.tenant : "");
 	put_problem(p, refusal, field);
 }
 
@@ -242,7 +243,10 @@ static void on_admitted(void *arg, const struct ipc_admitted *a)
 	if (a->refusal != VAULT_REFUSAL_none) {
 		p->f->refused++;
 		put_problem(p, a->refusal, NULL);
-	} else if (!p->f->ready) {
+		return;
+	}
+	p->admitted = true;
+	if (!p->f->ready) {
 		put_refuse(p, VAULT_REFUSAL_unavailable, NULL);
 	} else {
 		open_stream(p, a);
@@ -273,7 +277,7 @@ static unsigned check_request(struct put *p)
 		return VAULT_REFUSAL_unauthorized;
 	if (http_request_field(p->x->request, "Content-Range", &n) != NULL)
 		return VAULT_REFUSAL_range_not_supported;
-	if (!p->f->ready)
+	if (!p->f->ready || keeper_link_busy(p->f->keeper))
 		return VAULT_REFUSAL_unavailable;
 	declare_media(p);
 	return VAULT_REFUSAL_none;

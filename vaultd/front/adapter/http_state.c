@@ -96,6 +96,10 @@ void http_state(struct front *f, struct exchange *x, const struct http_target *t
 		front_refuse(f, x, VAULT_REFUSAL_not_found, NULL, "");
 		return;
 	}
+	if (keeper_link_busy(f->keeper)) {
+		front_refuse(f, x, VAULT_REFUSAL_unavailable, NULL, "");
+		return;
+	}
 	if (credentials_of(x, &cred) != VAULT_OK) {
 		secret_wipe(&cred, sizeof(cred));
 		front_refuse(f, x, VAULT_REFUSAL_unauthorized, NULL, "");
