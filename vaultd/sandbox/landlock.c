@@ -35,16 +35,18 @@ struct path_attr {
 #define FS_REMOVE_FILE (1ull << 5)
 #define FS_MAKE_DIR (1ull << 7)
 #define FS_MAKE_REG (1ull << 8)
+#define FS_REFER (1ull << 13)            /* rename into another directory: the audit log files its full journal */
 #define FS_TRUNCATE (1ull << 14)
 #define FS_ABI_1 ((1ull << 13) - 1)
-#define FS_ABI_2 (1ull << 13)
+#define FS_ABI_2 FS_REFER
 #define FS_ABI_3 FS_TRUNCATE
 #define FS_ABI_5 (1ull << 15)
 #define NET_BIND_CONNECT 3ull
 #define SCOPE_ABSTRACT_UNIX_AND_SIGNAL 3ull
 
 #define FS_READ (FS_READ_FILE | FS_READ_DIR)
-#define FS_CHANGE (FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_TRUNCATE)
+#define FS_CHANGE \
+	(FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_REFER | FS_TRUNCATE)
 
 static long abi_version(void)
 {
