@@ -10,7 +10,7 @@
 static const int calls[] = {
 	/* connections of open listeners */
 	SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
-	SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(shutdown), SCMP_SYS(listen), SCMP_SYS(getsockname),
+	SCMP_SYS(shutdown), SCMP_SYS(listen), SCMP_SYS(getsockname),
 	SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(ioctl), SCMP_SYS(close),
 	/* the loop */
 	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
@@ -22,13 +22,12 @@ static const int calls[] = {
 	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(mkdirat), SCMP_SYS(newfstatat), SCMP_SYS(fstat),
 	SCMP_SYS(statx), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(lseek), SCMP_SYS(ftruncate), SCMP_SYS(fallocate),
 	SCMP_SYS(fcntl), SCMP_SYS(flock), SCMP_SYS(fdatasync), SCMP_SYS(fsync), SCMP_SYS(msync),
-	SCMP_SYS(sync_file_range), SCMP_SYS(fadvise64), SCMP_SYS(getdents64), SCMP_SYS(fchdir), SCMP_SYS(sendfile),
+	SCMP_SYS(sync_file_range), SCMP_SYS(fadvise64), SCMP_SYS(getdents64), SCMP_SYS(fchdir),
 	/* memory and threads */
 	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock),
 	SCMP_SYS(mlock2), SCMP_SYS(munlock), SCMP_SYS(brk), SCMP_SYS(mincore), SCMP_SYS(clone), SCMP_SYS(futex),
 	SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
-	SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setaffinity), SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler),
-	SCMP_SYS(setpriority), SCMP_SYS(prctl), SCMP_SYS(membarrier), SCMP_SYS(getcpu),
+	SCMP_SYS(sched_getaffinity), SCMP_SYS(prctl), SCMP_SYS(membarrier), SCMP_SYS(getcpu),
 	/* time, randomness, identity, signals, ending */
 	SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(nanosleep), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid),

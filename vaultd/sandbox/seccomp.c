@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #ifdef SANDBOX_SANITIZED
@@ -58,11 +60,48 @@ static int add_prctl(scmp_filter_ctx ctx)
 }
 #endif
 
+#ifndef SANDBOX_SANITIZED
+/* Memory becomes code only before the sandbox. */
+static int add_mapping(scmp_filter_ctx ctx, int call)
+{
+	const struct scmp_arg_cmp cmp = { .arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = PROT_EXEC, .datum_b = 0 };
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, call, 1, &cmp);
+}
+
+/* What a loop does to its sockets; never a terminal's input queue. */
+static int add_ioctl(scmp_filter_ctx ctx)
+{
+	static const scmp_datum_t requests[] = { FIONBIO, FIONREAD, FIOCLEX };
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]) && rc == 0; i++) {
+		const struct scmp_arg_cmp cmp = { .arg = 1, .op = SCMP_CMP_EQ, .datum_a = requests[i] };
+		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &cmp);
+	}
+	return rc;
+}
+
+/* Its own limits, not those of another process of the same user. */
+static int add_prlimit(scmp_filter_ctx ctx)
+{
+	const struct scmp_arg_cmp cmp = { .arg = 0, .op = SCMP_CMP_EQ, .datum_a = 0 };
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, &cmp);
+}
+#endif
+
 static int add_call(scmp_filter_ctx ctx, int call)
 {
 	if (call == SCMP_SYS(clone))
 		return add_clone(ctx);
 #ifndef SANDBOX_SANITIZED
+	if (call == SCMP_SYS(mmap) || call == SCMP_SYS(mprotect))
+		return add_mapping(ctx, call);
+	if (call == SCMP_SYS(ioctl))
+		return add_ioctl(ctx);
+	if (call == SCMP_SYS(prlimit64))
+		return add_prlimit(ctx);
 	if (call == SCMP_SYS(prctl))
 		return add_prctl(ctx);
 #endif

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -70,6 +71,8 @@ static int run(const struct part *part, action_fn action, uint32_t *bits)
 		*bits = on;
 	return status;
 }
+
+static pid_t this_test;         /* this test's own process, for its children */
 
 static int do_nothing(int dir)
 {
@@ -140,6 +143,38 @@ static int do_files(int dir)
 	return openat(dir, "../escape", O_RDWR | O_CREAT | O_CLOEXEC, 0600) >= 0 ? 3 : 0;
 }
 
+/* An intruder's own code: written, then made executable. */
+static int do_code(int dir)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)dir;
+	return page == MAP_FAILED ? 3 : mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0 ? 1 : 2;
+}
+
+static int do_map_code(int dir)
+{
+	(void)dir;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED ? 1 : 2;
+}
+
+/* Keys typed into the terminal that the vault was started from. */
+static int do_type(int dir)
+{
+	char c = 'x';
+
+	(void)dir;
+	return syscall(SYS_ioctl, 2, TIOCSTI, &c) == 0 ? 1 : 2;
+}
+
+static int do_others_limits(int dir)
+{
+	struct rlimit r;
+
+	(void)dir;
+	return syscall(SYS_prlimit64, this_test, RLIMIT_NOFILE, NULL, &r) == 0 ? 1 : 2;
+}
+
 static void *thread_body(void *arg)
 {
 	*(int *)arg = 0;
@@ -203,6 +238,22 @@ static void test_front_forbidden_call_kills(void **state)
 		assert_killed(&front, actions[i]);
 }
 
+#ifndef SANDBOX_SANITIZED
+static void test_no_new_code_and_no_others(void **state)
+{
+	static const struct part *const parts[] = { &keeper, &front, &exporter };
+
+	(void)state;
+	this_test = getpid();
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		assert_killed(parts[i], do_code);
+		assert_killed(parts[i], do_map_code);
+		assert_killed(parts[i], do_type);
+		assert_killed(parts[i], do_others_limits);
+	}
+}
+#endif
+
 static void test_allowed_calls_go_on(void **state)
 {
 	(void)state;
@@ -249,6 +300,9 @@ int main(void)
 		cmocka_unit_test(test_keeper_forbidden_call_kills),
 		cmocka_unit_test(test_exporter_forbidden_call_kills),
 		cmocka_unit_test(test_front_forbidden_call_kills),
+#ifndef SANDBOX_SANITIZED
+		cmocka_unit_test(test_no_new_code_and_no_others),
+#endif
 		cmocka_unit_test(test_allowed_calls_go_on),
 		cmocka_unit_test(test_files_only_in_own_directories),
 		cmocka_unit_test(test_bits_are_reported),
