@@ -44,16 +44,16 @@ function(vault_unit_test name)
   set_tests_properties(unit.${name} PROPERTIES TIMEOUT 300 LABELS "${labels}")
 endfunction()
 
-# vault_fuzzer(name SOURCES ... LINK ...): a libFuzzer harness with its seeds in
+# vault_fuzzer(name SOURCES ... LINK ... [INCLUDE dirs]): a libFuzzer harness with its seeds in
 # fuzz/<name>/seeds and an optional fuzz/<name>/dictionary; CTest runs it briefly.
 # The same sources make a second program with the bug of fuzz/planted.h, which CTest
 # demands to be found: a harness that finds nothing anywhere proves nothing.
 function(vault_fuzzer name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;INCLUDE" ${ARGN})
   foreach(program fuzz_${name} fuzz_${name}_planted)
     add_executable(${program} ${ARG_SOURCES})
     target_include_directories(${program} PRIVATE ${CMAKE_SOURCE_DIR}/libvault ${CMAKE_SOURCE_DIR}/vaultd
-      ${CMAKE_SOURCE_DIR}/fuzz)
+      ${CMAKE_SOURCE_DIR}/fuzz ${ARG_INCLUDE})
     target_compile_options(${program} PRIVATE -fsanitize=fuzzer)
     target_link_options(${program} PRIVATE -fsanitize=fuzzer)
     target_link_libraries(${program} PRIVATE ${ARG_LINK})

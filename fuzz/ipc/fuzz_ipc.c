@@ -76,12 +76,12 @@ static void try_others(const struct ipc_packet *p)
 		same(p, ipc_spawn_encode(again, p->tag, job));
 }
 
-/* A text of this length, inside a message whose every field held. */
+/* A value inside a message whose every field held. */
 static void plant(const struct ipc_packet *p)
 {
-	struct ipc_admit m;
+	struct ipc_grant m;
 
-	PLANTED(p->type == IPC_ADMIT && ipc_admit_decode(&m, p) == VAULT_OK && strlen(m.tenant) == 9);
+	PLANTED(p->type == IPC_GRANT && ipc_grant_decode(&m, p) == VAULT_OK && m.refusal == 0 && m.start_us > UINT32_MAX);
 	(void)m;
 	(void)p;
 }

@@ -22,7 +22,7 @@ static void check_json(const char *text, size_t n)
 	/* Reals may grow when written; anything else stays within six bytes for one. */
 	if (!written || json_read(written, len, SIZE_MAX, &again) != VAULT_OK || !json_equal(value, again))
 		abort();
-	PLANTED(json_integer_value(json_object_get(value, "ring_ms")) == 1207);
+	PLANTED(json_integer_value(json_object_get(value, "ring_ms")) % 1200 > 0);
 	free(written);
 	json_decref(value);
 	json_decref(again);

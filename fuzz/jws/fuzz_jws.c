@@ -44,7 +44,7 @@ static void check(const char *token, size_t n)
 	(void)command_check_time(&c, &vault, c.iat);
 	if (command_check_time(&c, &vault, c.exp) == VAULT_OK)
 		abort();
-	PLANTED(c.exp - c.iat == 97);
+	PLANTED((c.exp - c.iat) % 20 != 0);
 	command_free(&c);
 }
 

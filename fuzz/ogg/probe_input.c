@@ -64,7 +64,7 @@ int probe_input(const uint8_t *data, size_t n, enum container expected)
 		check(ra->media == rb->media && ra->n_tracks == rb->n_tracks);
 		/* Whole input is one slice: a plain MP4's position inside its media is only told at the end of a slice. */
 		check(ra->duration_us <= rb->duration_us || a != VAULT_OK);
-		PLANTED(a == VAULT_OK && rb->track[0].medium == MEDIUM_VOICE && rb->track[0].channels == 3);
+		PLANTED(a == VAULT_OK && rb->duration_us / 1000 % 5 == 4);
 		probe_free(sliced);
 	}
 	probe_free(whole);
