@@ -109,8 +109,8 @@ int cmd_principal_revoke(struct ctl *c, int argc, char **argv)
 
 static int print_pending(const json_t *rows)
 {
-	static const char *const names[] = {"SHA256", "COMMAND", "SIGNED BY", "SINCE"};
-	struct table *t = table_new(names, 4);
+	static const char *const names[] = {"SHA256", "COMMAND", "KID", "ROLE", "TENANT", "SIGNED BY", "SINCE"};
+	struct table *t = table_new(names, 7);
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		const json_t *row = json_array_get(rows, i);
 		char since[TEXT_MAX] = "";
@@ -119,6 +119,9 @@ static int print_pending(const json_t *rows)
 			text_time(text, since);
 		table_cell(t, json_str(row, "sha256", NULL));
 		table_cell(t, json_str(row, "cmd", NULL));
+		table_cell(t, json_str(row, "kid", NULL));
+		table_cell(t, json_str(row, "role", NULL));
+		table_cell(t, json_str(row, "tenant", NULL));
 		table_cell(t, json_str(row, "by", NULL));
 		table_cell(t, since);
 	}

@@ -301,12 +301,36 @@ vault_err cmd_approve(struct keeper *k, struct call *c)
 	return err;
 }
 
+/* What an approval would do, so that nobody approves a hash unseen: for a new person the kid that his key gives. */
+static json_t *pending_json(const struct pending *p)
+{
+	static const char *const shown[] = { "role", "tenant", "kid" };
+	char hex[65];
+	struct principal person;
+
+	hex_encode(p->sha256, sizeof(p->sha256), hex);
+	json_t *row = json_pack("{s:s, s:s, s:s, s:o}", "sha256", hex, "cmd", command_by_id(p->cmd)->name, "by", p->by,
+	    "since", time_json(p->since_ms));
+	bool failed = row == NULL;
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]) && !failed; i++) {
+		json_t *value = json_object_get(p->args, shown[i]);
+		failed = value != NULL && json_object_set(row, shown[i], value) != 0;
+	}
+	if (!failed && p->cmd == COMMAND_PRINCIPAL_ADD && read_principal(p->args, &person)) {
+		vault_kid_of(person.pub, person.kid);
+		failed = json_object_set_new(row, "kid", json_string(person.kid)) != 0;
+	}
+	if (!failed)
+		return row;
+	json_decref(row);
+	return NULL;
+}
+
 vault_err cmd_pending_list(struct keeper *k, struct call *c)
 {
 	static const char *const names[] = { NULL };
 	struct pending p;
 	uint8_t after[32];
-	char hex[65];
 	bool first = true;
 
 	if (!args_only(c->args, names))
@@ -316,9 +340,7 @@ vault_err cmd_pending_list(struct keeper *k, struct call *c)
 	while (err == VAULT_OK && (err = pending_next(&k->rows, first ? NULL : after, &p)) == VAULT_OK) {
 		first = false;
 		memcpy(after, p.sha256, sizeof(after));
-		hex_encode(p.sha256, sizeof(p.sha256), hex);
-		json_t *row = json_pack("{s:s, s:s, s:s, s:o}", "sha256", hex, "cmd", command_by_id(p.cmd)->name, "by", p.by,
-		    "since", time_json(p.since_ms));
+		json_t *row = pending_json(&p);
 		bool old = k->now_ms > p.since_ms + PENDING_LIFE_MS;
 		pending_free(&p);
 		if (old)

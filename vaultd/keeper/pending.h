@@ -13,7 +13,7 @@
 #include "token/command.h"
 
 #define PENDING_LIFE_MS (24ull * 3600 * 1000)
-#define PENDING_MAX 256u
+#define PENDING_MAX 200u             /* their list fits one answer */
 
 struct pending {
 	uint8_t sha256[32];              /* of the first payload */

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "keeper/jti.h"
+#include "keeper/pending.h"
 #include "token/jws.h"
 
 #define TEN_YEARS (10ll * 365 * 86400)
@@ -219,6 +220,37 @@ static void test_exports_of_one_tenant_are_bounded(void **state)
 	fixture_ok(f, CONTACT_B, "read.metadata", json_pack("{s:s, s:s}", "tenant", "beta", "purpose", "complaint"));
 }
 
+/* The second person sees whom he would let in: a hash alone may be anybody's. */
+static void test_r21_approver_sees_whom_he_approves(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = NULL;
+
+	assert_int_equal(fixture_command(f, OPERATOR, "principal.add", fixture_principal(f, STRANGER, "contact", "alpha"),
+	    NULL), 202);
+	assert_int_equal(fixture_command(f, DPO, "pending.list", NULL, &json), 200);
+	const json_t *row = json_array_get(json_object_get(json, "pending"), 0);
+	assert_string_equal(json_str(row, "role", NULL), "contact");
+	assert_string_equal(json_str(row, "tenant", NULL), "alpha");
+	assert_string_equal(json_str(row, "kid", NULL), f->kid[STRANGER]);
+	json_decref(json);
+}
+
+/* As many as can wait are listed in one answer. */
+static void test_full_pending_list_is_answered(void **state)
+{
+	struct fixture *f = *state;
+	json_t *json = NULL;
+	unsigned status = 202;
+
+	for (unsigned i = 0; i <= PENDING_MAX && status == 202; i++)
+		status = fixture_command(f, OPERATOR, "principal.revoke", json_pack("{s:s}", "kid", f->kid[CONTACT]), NULL);
+	assert_int_equal(status, 503);
+	assert_int_equal(fixture_command(f, DPO, "pending.list", NULL, &json), 200);
+	assert_int_equal(json_array_size(json_object_get(json, "pending")), PENDING_MAX);
+	json_decref(json);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -226,7 +258,8 @@ int main(void)
 		CASE(test_r42_shred_right_after_a_jump), CASE(test_r42_jump_is_not_put_on_record),
 		CASE(test_r21_no_replay_after_the_clock_was_set_back), CASE(test_full_name_map_refuses_no_upload),
 		CASE(test_r7_many_changed_rows_do_not_break_the_front_link), CASE(test_r20_strangers_do_not_fill_the_log),
-		CASE(test_exports_of_one_tenant_are_bounded),
+		CASE(test_exports_of_one_tenant_are_bounded), CASE(test_r21_approver_sees_whom_he_approves),
+		CASE(test_full_pending_list_is_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
