@@ -83,8 +83,8 @@ int main(int argc, char **argv)
 		if (err == VAULT_OK)
 			err = index_begin(index);
 		for (unsigned k = 0; err == VAULT_OK && k < PER_COMMIT && i < n; k++, i++) {
-			/* a second of the past week each, in order */
-			struct tree_item item = {.id = vault_id_new(now - 86400000 + i * 86000000 / n), .tenant = number,
+			/* in order over half a day before and behind now, so that what is uploaded next lies among them */
+			struct tree_item item = {.id = vault_id_new(now - 43200000 + i * 86400000 / n), .tenant = number,
 			    .expires_s = expires, .policy = 1, .media = MEDIUM_VOICE, .flags = ITEM_ENDED, .segments = 1,
 			    .bytes = 48000, .source = 1};
 			struct index_row row;
