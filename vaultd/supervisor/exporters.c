@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ipc/message.h"
 
@@ -96,11 +97,26 @@ vault_err exporters_spawn(struct exporters *x, uint64_t job, int keeper_fd, int 
 	if (err == VAULT_OK)
 		err = ipc_send(keeper_fd, packet, n, &s->key_fd);
 	s->job = job;
+	s->since_ms = clock_mono_ms();
 	close_fd(&s->data_fd);
 	close_fd(&s->key_fd);
 	if (err != VAULT_OK)
 		return err;
-	return exporters_refill(x);
+	/* No process or descriptor to be had now: this job is served, the next turn tries again. */
+	if (exporters_refill(x) != VAULT_OK)
+		log_warn("event=no_spare_exporter");
+	return VAULT_OK;
+}
+
+void exporters_expire(struct exporters *x, uint64_t mono_ms)
+{
+	for (int i = 0; i < EXPORTERS_MAX; i++) {
+		const struct exporter_slot *s = &x->slot[i];
+		if (s->pid == 0 || s->job == 0 || mono_ms < s->since_ms + EXPORTER_LIFE_MS)
+			continue;
+		log_warn("event=exporter_outlived_its_job");
+		(void)kill(s->pid, SIGKILL);
+	}
 }
 
 bool exporters_reaped(struct exporters *x, pid_t pid, int status, int keeper_fd)

@@ -20,6 +20,7 @@
 #include "ipc/message.h"
 
 #define KEEPER_STOP_MS 10000u
+#define TURN_MS 60000                /* a look at the exporters at least this often */
 
 vault_err supervise_signals(int *fd)
 {
@@ -152,7 +153,7 @@ vault_err supervise_run(struct vault_parts *v, int signal_fd, uint32_t grace_ms,
 	vault_err err = packet == NULL ? VAULT_E_NOMEM : VAULT_OK;
 	while (err == VAULT_OK) {
 		struct pollfd p[2] = {{.fd = signal_fd, .events = POLLIN}, {.fd = v->keeper_fd, .events = POLLIN}};
-		if (poll(p, 2, -1) < 0 && errno != EINTR) {
+		if (poll(p, 2, TURN_MS) < 0 && errno != EINTR) {
 			err = VAULT_E_IO;
 			break;
 		}
@@ -163,8 +164,10 @@ vault_err supervise_run(struct vault_parts *v, int signal_fd, uint32_t grace_ms,
 			break;
 		else if ((p[1].revents & (POLLIN | POLLHUP)) != 0)
 			err = serve_keeper(v, packet);
-		if (err == VAULT_OK)
-			err = exporters_refill(&v->exporters);
+		exporters_expire(&v->exporters, clock_mono_ms());
+		/* Recording does not end because a retrieval would have to wait. */
+		if (err == VAULT_OK && exporters_refill(&v->exporters) != VAULT_OK)
+			log_warn("event=no_spare_exporter");
 		if (err == VAULT_E_EOF)
 			err = VAULT_E_STATE;
 	}
