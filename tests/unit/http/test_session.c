@@ -374,6 +374,9 @@ static void test_timeouts(void **state)
 	peer_open(&p);
 	(void)peer_say(&p, PUT "Content-Length: 3\r\n\r\nab");
 	assert_int_equal(http_session_wait(p.s), HTTP_WAIT_BODY);
+	/* A command's body may not trickle: its owner times it as a whole. */
+	p.x->short_body = true;
+	assert_int_equal(http_session_wait(p.s), HTTP_WAIT_SHORT_BODY);
 	http_session_timeout(p.s);
 	assert_int_equal(p.lost_refusal, VAULT_REFUSAL_body_timeout);
 	assert_int_equal(peer_status(&p), 408);

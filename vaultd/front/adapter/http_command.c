@@ -252,6 +252,8 @@ void http_command(struct front *f, struct exchange *x, const struct http_target 
 		front_refuse(f, x, VAULT_REFUSAL_body_too_large, NULL, "");
 		return;
 	}
+	/* Anybody may send one: it does not hold a connection by trickling in. */
+	x->short_body = true;
 	if (call_new(f, x) != NULL)
 		exchange_accept(x);
 }

@@ -64,6 +64,7 @@ struct exchange {
 	const struct exchange_peer *peer;
 	const struct exchange_handler *handler;
 	void *arg;
+	bool short_body;             /* set before accept: the whole body has the time of one piece */
 };
 
 void exchange_handle(struct exchange *x, const struct exchange_handler *handler, void *arg);

@@ -80,12 +80,12 @@ static void send_output(struct http1 *h)
 	}
 }
 
-/* progress: bytes were taken just now. They never lengthen the time of a head. */
+/* progress: bytes were taken just now. They never lengthen the time of a head or of a short body. */
 static void set_deadline(struct http1 *h, bool progress)
 {
 	enum http_wait wait = http_session_wait(h->session);
 
-	if (wait == h->wait && (!progress || wait == HTTP_WAIT_HEAD))
+	if (wait == h->wait && (!progress || wait == HTTP_WAIT_HEAD || wait == HTTP_WAIT_SHORT_BODY))
 		return;
 	h->wait = wait;
 	switch (wait) {
@@ -99,6 +99,7 @@ static void set_deadline(struct http1 *h, bool progress)
 		conn_deadline(h->conn, h->app->header_ms);
 		break;
 	case HTTP_WAIT_BODY:
+	case HTTP_WAIT_SHORT_BODY:
 		conn_deadline(h->conn, h->app->body_ms);
 		break;
 	}

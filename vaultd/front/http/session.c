@@ -109,6 +109,7 @@ static void begin_request(struct http_session *s)
 		return;
 	}
 	s->state = SESSION_DECIDE;
+	s->x.short_body = false;
 	s->body_done = !s->request.has_body;
 	s->owner->on_request(s->arg, &s->x);
 }
@@ -290,7 +291,7 @@ enum http_wait http_session_wait(const struct http_session *s)
 	if (s->state == SESSION_HEAD)
 		return s->head.len > 0 ? HTTP_WAIT_HEAD : HTTP_WAIT_REQUEST;
 	if (s->state == SESSION_BODY && http_session_want(s) > 0)
-		return HTTP_WAIT_BODY;
+		return s->x.short_body ? HTTP_WAIT_SHORT_BODY : HTTP_WAIT_BODY;
 	return HTTP_WAIT_NOTHING;
 }
 

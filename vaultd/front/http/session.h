@@ -54,7 +54,7 @@ bool http_session_cut(const struct http_session *s);
 void http_session_drain(struct http_session *s);
 
 /* What the session waits for from the client; the owner times it and calls http_session_timeout. */
-enum http_wait { HTTP_WAIT_NOTHING, HTTP_WAIT_REQUEST, HTTP_WAIT_HEAD, HTTP_WAIT_BODY };
+enum http_wait { HTTP_WAIT_NOTHING, HTTP_WAIT_REQUEST, HTTP_WAIT_HEAD, HTTP_WAIT_BODY, HTTP_WAIT_SHORT_BODY };
 enum http_wait http_session_wait(const struct http_session *s);
 void http_session_timeout(struct http_session *s);
 
