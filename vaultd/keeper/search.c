@@ -36,7 +36,7 @@ bool search_normalise(const char *text, size_t n, char *out, size_t cap)
 	(void)(prefix(&text, &n, "tel:") || prefix(&text, &n, "sips:") || prefix(&text, &n, "sip:"));
 	for (size_t i = 0; i < n && text[i] != '@' && text[i] != ';'; i++) {
 		char c = text[i];
-		if (c == ' ' || c == '.' || c == '-' || c == '(' || c == ')')
+		if (c == ' ' || c == '.' || c == '-' || c == '(' || c == ')' || c == '[' || c == ']')
 			continue;
 		if (!((c >= '0' && c <= '9') || (c == '+' && used == 0)) || used + 1 >= cap)
 			return false;

@@ -116,7 +116,7 @@ static void test_numbers_are_normalised(void **state)
 {
 	static const char *const good[][2] = {
 		{ "+31 (20) 123-45.67", "+31201234567" }, { "tel:0201", "0201" }, { "sip:0201@host;x=y", "0201" },
-		{ "SIPS:+1@x", "+1" }, { "5", "5" },
+		{ "SIPS:+1@x", "+1" }, { "5", "5" }, { "[020] 1", "0201" },
 	};
 	static const char *const bad[] = { "", "+", "12a", "1+2", "anonymous",
 		"1234567890123456789012345678901234567890", "tel:", "1\x01" };

@@ -72,7 +72,9 @@ static int run(const struct part *part, action_fn action, uint32_t *bits)
 	return status;
 }
 
+#ifndef SANDBOX_SANITIZED
 static pid_t this_test;         /* this test's own process, for its children */
+#endif
 
 static int do_nothing(int dir)
 {
@@ -143,6 +145,7 @@ static int do_files(int dir)
 	return openat(dir, "../escape", O_RDWR | O_CREAT | O_CLOEXEC, 0600) >= 0 ? 3 : 0;
 }
 
+#ifndef SANDBOX_SANITIZED
 /* An intruder's own code: written, then made executable. */
 static int do_code(int dir)
 {
@@ -174,6 +177,7 @@ static int do_others_limits(int dir)
 	(void)dir;
 	return syscall(SYS_prlimit64, this_test, RLIMIT_NOFILE, NULL, &r) == 0 ? 1 : 2;
 }
+#endif
 
 static void *thread_body(void *arg)
 {
