@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct heard whole = talk(data, size, false), sliced = talk(data, size, true);
 
-	PLANTED(whole.opens > 0 && whole.stored % 4 == 3);
+	PLANTED(whole.opens > 0 && whole.stored % 5 != 0);
 	/* One 100 Continue more or less apart, slicing changes nothing. */
 	if (whole.opens != sliced.opens)
 		abort();
