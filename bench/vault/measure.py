@@ -305,6 +305,7 @@ def write_wav(path, n, rate, channels):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))    # through finally: the vault is stopped
     big, small = os.path.join(WORK, "big.wav"), os.path.join(WORK, "small.wav")
     write_wav(big, MIB << 20, 48000, 2)
     write_wav(small, 48000, 8000, 1)
