@@ -109,7 +109,8 @@ static vault_err open_all(struct keeper *k, const struct keeper_options *o, bool
 	*why = "The keeper's tables in keys/ cannot be read.";
 	err = people_known(k, &b.fresh);
 	if (err == VAULT_OK && b.fresh && memcmp(o->configure->first_operator, no_key, sizeof(no_key)) == 0) {
-		*why = "A new vault needs the public key of its first operator in the configuration.";
+		*why = "A new vault needs its first operator: set operator_public and operator_age to what this prints: "
+		    "vaultctl key new --role operator -o operator.key";
 		return VAULT_E_INVAL;
 	}
 	if (err == VAULT_OK) {

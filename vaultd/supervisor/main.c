@@ -131,7 +131,8 @@ static vault_err run(const struct config *c, const struct arguments *a, bool cre
 		err = start_keeper(&v, c, create, pass, pass_len);
 	secret_free(pass);
 	if (err == VAULT_OK && a->mode == MODE_INIT)
-		(void)printf("%s\n", v.fresh ? "The vault is made. Start it with: vaultd -c FILE" : "The vault exists already; nothing was changed.");
+		(void)printf("%s%s\n", v.fresh ? "The vault is made. Start it with: vaultd -c "
+		                                : "Nothing was changed: there is a vault already in the directories of ", c->path);
 	else if (err == VAULT_OK)
 		err = run_parts(&v, c, a, signal_fd);
 	supervise_stop(&v, signal_fd, c->grace_ms);

@@ -125,6 +125,8 @@ static void child(enum part_kind kind, int program_fd, const int *fds, size_t n,
 		_exit(126);
 	/* Parked descriptors are close-on-exec; everything else the supervisor opens is, too. */
 	(void)fexecve(program, argv, env);
+	(void)dprintf(STDERR_FILENO, "vaultd: user %u cannot run %s: %s. Can he reach / and its libraries?\n",
+	    (unsigned)user->uid, names[kind], strerror(errno));
 	_exit(127);
 }
 

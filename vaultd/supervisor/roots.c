@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,8 +56,23 @@ vault_err roots_users(const struct config *c, struct part_user user[3])
 	return VAULT_OK;
 }
 
+/* The directories above, where they do not exist: nothing in them is secret. */
+static void make_parents(const char *path)
+{
+	char part[PATH_MAX];
+	if (strlen(path) >= sizeof(part))
+		return;
+	memcpy(part, path, strlen(path) + 1);
+	for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		(void)mkdir(part, 0755);
+		*slash = '/';
+	}
+}
+
 static vault_err make_dir(const char *path, mode_t mode, const struct part_user *u)
 {
+	make_parents(path);
 	if (mkdir(path, mode) < 0) {
 		if (errno == EEXIST)
 			return VAULT_OK;

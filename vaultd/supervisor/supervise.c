@@ -134,17 +134,20 @@ static void stop_part(struct vault_parts *v, int signal_fd, const pid_t *pid, ui
 void supervise_stop(struct vault_parts *v, int signal_fd, uint32_t grace_ms)
 {
 	uint8_t packet[IPC_HEADER];
+	/* The keeper is told first: it ends with the front's link, and knows then that this end is an orderly one. */
+	if (v->keeper > 0 && ipc_send(v->keeper_fd, packet, ipc_seal(packet, IPC_FINISH, 0, 0), NULL) != VAULT_OK)
+		log_info("event=finish_unsent part=keeper");
 	if (v->front > 0) {
 		(void)kill(v->front, SIGTERM);
 		stop_part(v, signal_fd, &v->front, (uint64_t)grace_ms + 5000);
 	}
 	exporters_stop(&v->exporters, SIGKILL);
-	if (v->keeper > 0) {
-		size_t n = ipc_seal(packet, IPC_FINISH, 0, 0);
-		if (ipc_send(v->keeper_fd, packet, n, NULL) != VAULT_OK)
-			(void)kill(v->keeper, SIGTERM);
+	/* Where no front was started its end of the link is still here. */
+	if (v->keeper_front[1] >= 0)
+		(void)close(v->keeper_front[1]);
+	v->keeper_front[1] = -1;
+	if (v->keeper > 0)
 		stop_part(v, signal_fd, &v->keeper, KEEPER_STOP_MS);
-	}
 }
 
 vault_err supervise_run(struct vault_parts *v, int signal_fd, uint32_t grace_ms, pid_t helper)
