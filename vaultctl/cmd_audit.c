@@ -114,6 +114,8 @@ static vault_err check_files(const struct audit_source *s, const char *dir, stru
 static int find_key(struct ctl *c, const char *option, bool online, const struct audit_seen *seen, char vkey[256])
 {
 	json_t *facts = NULL;
+	char name[256];
+	uint8_t pub[SIGN_PUB_BYTES];
 	const char *text = option;
 	int code = CTL_OK;
 	if (text == NULL && c->opened && c->profile.audit_key[0] != '\0')
@@ -131,11 +133,14 @@ static int find_key(struct ctl *c, const char *option, bool online, const struct
 		code = ctl_fail(CTL_USAGE, "whose log? Give its verifier key with --vkey (GET /v1/vault shows it as audit_key)");
 	if (code == CTL_OK && (size_t)snprintf(vkey, 256, "%s", text) >= 256)
 		code = ctl_fail(CTL_USAGE, "that is too long for a verifier key");
+	if (code == CTL_OK && checkpoint_vkey_parse(vkey, strlen(vkey), name, sizeof(name), pub) != VAULT_OK)
+		code = ctl_fail(CTL_USAGE, "that is no verifier key (NAME+HEX+BASE64, as GET /v1/vault shows it): %s", vkey);
 	json_decref(facts);
 	return code;
 }
 
-static int report(const struct ctl *c, const struct audit_result *r, const struct audit_seen *seen, const char *vkey)
+static int report(
+    const struct ctl *c, const struct audit_result *r, const struct audit_seen *seen, const char *vkey, bool remembered)
 {
 	char root[2 * MERKLE_HASH + 1];
 	hex_encode(r->root, MERKLE_HASH, root);
@@ -151,6 +156,8 @@ static int report(const struct ctl *c, const struct audit_result *r, const struc
 	ctl_say(c, "  root         %s, computed again from the tiles\n", root);
 	if (r->entries > 0)
 		ctl_say(c, "  entries      %" PRIu64 " compared with their hashes\n", r->entries);
+	if (!remembered)
+		return CTL_OK;
 	if (seen->size > 0)
 		ctl_say(c, "  last seen    the first %" PRIu64 " entries are those of last time\n", seen->size);
 	else
@@ -175,7 +182,7 @@ static int run_check(struct ctl *c, struct place *p, const char *vkey, struct au
 		    "THE AUDIT LOG DOES NOT VERIFY: %s. Keep a copy of it and tell the data-protection officer", r.why);
 	if (err != VAULT_OK)
 		return p->code != CTL_OK ? p->code : ctl_fail(CTL_LOCAL, "the audit log cannot be read: %s", vault_strerror(err));
-	int code = report(c, &r, seen, vkey);
+	int code = report(c, &r, seen, vkey, state[0] != '\0');
 	(void)snprintf(seen->vkey, sizeof(seen->vkey), "%s", vkey);
 	seen->size = r.size;
 	memcpy(seen->root, r.root, MERKLE_HASH);
@@ -199,6 +206,8 @@ int cmd_audit_verify(struct ctl *c, int argc, char **argv)
 		return code;
 	if (argc == 1)
 		dir = argv[0];
+	if (dir != NULL && access(dir, R_OK | X_OK) < 0)
+		return ctl_fail(CTL_LOCAL, "cannot read the directory %s: %s", dir, strerror(errno));
 	/* Files with a key need no profile; nothing is remembered of a copy. */
 	if (dir == NULL || option == NULL) {
 		code = session_open(c);

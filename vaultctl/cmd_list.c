@@ -126,8 +126,11 @@ static int personal_row(struct ctl *c, const char *id, const char *purpose, json
 		code = recording_read_personal(c, ARGS("{s:s, s:s, s:s}", "tenant", tenant, "purpose", purpose, "id", id), rows);
 	if (code == CTL_OK && json_array_size(rows) != 1)
 		code = ctl_fail(CTL_REFUSED, "not_found: its personal fields are not readable any more");
-	if (code == CTL_OK)
+	if (code == CTL_OK) {
 		(void)json_object_update(*row, json_array_get(rows, 0));
+		/* They are clear, and stand in the row already. */
+		(void)json_object_del(json_object_get(*row, "personal"), "tracks");
+	}
 	json_decref(rows);
 	return code;
 }

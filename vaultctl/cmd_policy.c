@@ -93,7 +93,7 @@ int cmd_schema(struct ctl *c, int argc, char **argv)
 	if (tenant == NULL)
 		return CTL_USAGE;
 	return session_print(c, "schema.set", ARGS("{s:s, s:o}", "tenant", tenant, "tags", words(argc, argv)),
-	    "%s takes %d fields of its own beside the standard ones.", tenant, argc);
+	    "%s takes %d field%s of its own beside the standard ones.", tenant, argc, argc == 1 ? "" : "s");
 }
 
 int cmd_basis(struct ctl *c, int argc, char **argv)

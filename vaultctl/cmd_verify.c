@@ -148,7 +148,7 @@ static int report(const struct ctl *c, const struct scrub *s)
 	char size[TEXT_MAX], freed[TEXT_MAX];
 	text_size(s->bytes, size);
 	text_size(s->free_bytes, freed);
-	ctl_say(c, "%" PRIu64 " volumes, %" PRIu64 " frames, %s stored, %s given back\n", s->volumes, s->frames, size,
+	ctl_say(c, "Volumes: %" PRIu64 ", frames: %" PRIu64 ", %s stored, %s given back\n", s->volumes, s->frames, size,
 	    freed);
 	if (json_array_size(s->places) > 0) {
 		struct table *t = table_new(names, 3);

@@ -99,6 +99,8 @@ static int put(struct export *e, const void *p, size_t n)
 	if (err == VAULT_OK)
 		return CTL_OK;
 	progress_end(&e->progress);
+	if (err == VAULT_E_EOF)
+		return ctl_fail(CTL_LOCAL, "nobody reads standard output any more; the export was broken off");
 	if (err == VAULT_E_FULL)
 		return ctl_fail(CTL_LOCAL, "the disk is full; nothing incomplete is kept");
 	return ctl_fail(CTL_LOCAL, "cannot write the export: %s", vault_strerror(err));

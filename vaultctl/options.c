@@ -60,8 +60,7 @@ static void print_help(const struct ctl *c, const struct option_spec *specs, siz
 	if (n_specs > 0)
 		(void)printf("\nOptions:\n");
 	print_specs(stdout, specs, n_specs);
-	(void)printf("\nGlobal options:\n");
-	options_print_global(stdout);
+	(void)puts("\nGlobal options, such as --profile, --key and --json: vaultctl --help");
 }
 
 static int usage(const struct ctl *c, const char *what, const char *arg)

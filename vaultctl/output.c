@@ -109,6 +109,28 @@ int table_print(struct table *t, FILE *f)
 	return failed ? ctl_fail(CTL_LOCAL, "not enough memory") : CTL_OK;
 }
 
+/* "voice opus 8000 Hz mono" */
+static void track_value(const json_t *track, char *out, size_t cap)
+{
+	const json_int_t rate = json_integer_value(json_object_get(track, "rate"));
+	const json_int_t channels = json_integer_value(json_object_get(track, "channels"));
+	char text[TEXT_MAX * 2], rate_text[32] = "", channels_text[32] = "";
+	if (rate > 0)
+		(void)snprintf(rate_text, sizeof(rate_text), " %" JSON_INTEGER_FORMAT " Hz", rate);
+	if (channels > 2)
+		(void)snprintf(channels_text, sizeof(channels_text), " %" JSON_INTEGER_FORMAT " channels", channels);
+	else if (channels > 0)
+		(void)snprintf(channels_text, sizeof(channels_text), channels == 1 ? " mono" : " stereo");
+	(void)snprintf(text, sizeof(text), "%.40s %.40s%s%s", json_string_value(json_object_get(track, "medium")),
+	    json_string_value(json_object_get(track, "codec")), rate_text, channels_text);
+	text_clean(text, out, cap);
+}
+
+static bool is_track(const json_t *value)
+{
+	return json_is_string(json_object_get(value, "medium")) && json_is_string(json_object_get(value, "codec"));
+}
+
 static void list_value(const json_t *array, char *out, size_t cap)
 {
 	size_t used = 0;
@@ -162,6 +184,8 @@ void output_value(const char *name, const json_t *value, char *out, size_t cap)
 		(void)snprintf(out, cap, "%g", json_real_value(value));
 	} else if (json_is_array(value) && json_array_size(value) > 0) {
 		list_value(value, out, cap);
+	} else if (is_track(value)) {
+		track_value(value, out, cap);
 	} else if (json_is_object(value) && json_object_size(value) > 0) {
 		char *flat = json_dumps(value, JSON_COMPACT);
 		text_clean(flat != NULL ? flat : "?", out, cap);
