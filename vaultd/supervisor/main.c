@@ -167,11 +167,28 @@ static vault_err rebuild(const struct config *c)
 	return err;
 }
 
+static vault_err check_file(const char *path)
+{
+	if (path[0] == '\0' || access(path, R_OK) == 0)
+		return VAULT_OK;
+	(void)fprintf(stderr, "vaultd: cannot read %s: %s\n", path, strerror(errno));
+	return VAULT_E_IO;
+}
+
 static vault_err check(const struct config *c)
 {
 	struct vault_parts v;
 	start_init(&v);
-	vault_err err = start_open(&v, c, false);
+	/* Without the lock: a running vault's new configuration is checked before its restart. */
+	vault_err err = roots_users(c, v.user);
+	if (err == VAULT_OK)
+		err = roots_open(c, v.user, false, v.root_fd);
+	if (err == VAULT_OK)
+		err = parts_find(v.program_fd);
+	const char *const files[] = {c->https[0] != '\0' ? c->tls_certificate : "", c->https[0] != '\0' ? c->tls_key : "",
+	    c->tls_client_ca};
+	for (size_t i = 0; i < 3 && err == VAULT_OK; i++)
+		err = check_file(files[i]);
 	if (err == VAULT_OK)
 		(void)printf("%s: configuration and directories are in order.\n", c->path);
 	return err;

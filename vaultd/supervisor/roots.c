@@ -108,7 +108,8 @@ static vault_err check_dir(int fd, const char *path, mode_t forbidden, uid_t uid
 static vault_err open_root(const struct config *c, enum root_kind kind, const struct part_user *u, bool create, int *fd)
 {
 	const char *path = c->dir[kind];
-	if (create) {
+	/* run/ holds nothing that lasts, and is gone after a boot. */
+	if (create || kind == ROOT_RUN) {
 		vault_err err = make_dir(path, mode_of[kind], u);
 		if (err != VAULT_OK)
 			return err;
