@@ -50,6 +50,13 @@ static bool is_copy_on_write(const char *dir)
 	return type == 0x9123683eu /* btrfs */ || type == 0x794c7630u /* overlay */ || type == 0x2fc12fc1u /* zfs */;
 }
 
+/* Users of their own can run nothing where they cannot even pass the root directory (some chroots). */
+static bool own_users_possible(void)
+{
+	struct stat st;
+	return geteuid() == 0 && stat("/", &st) == 0 && (st.st_mode & S_IXOTH) != 0;
+}
+
 static vault_err make_operator(const char *dir, char public_text[64], char age_text[AGE_RECIPIENT_TEXT])
 {
 	char path[PATH_MAX];
@@ -79,9 +86,12 @@ static void print_config(FILE *f, const struct dev_options *o, const char *publi
 	    "[retention]\nsweep_seconds = %u\n\n"
 	    "[limits]\ngrace_ms = 2000\n",
 	    public_text, age_text, o->https, o->ops, o->sweep_s);
-	if (geteuid() == 0)
+	if (own_users_possible())
 		(void)fprintf(f, "\n[users]\nfront = %d\nkeeper = %d\nexporter = %d\n", DEV_USER_FRONT, DEV_USER_KEEPER,
 		    DEV_USER_EXPORTER);
+	else if (geteuid() == 0)
+		(void)fprintf(f, "\n# No [users]: the root directory of this machine is closed to others (chmod 755 / opens it),\n"
+		                 "# so all parts run as root, inside their other protections.\n");
 	if (is_copy_on_write(o->dir))
 		(void)fprintf(f, "\n[keys]\n# This file system copies on write: erasing a root key here erases nothing.\n"
 		                 "# Good enough to try things, never for recordings of people.\nallow_copy_on_write_root = yes\n");
