@@ -47,8 +47,10 @@ static void check_out(const struct ingest_metadata *m)
 	free(again);
 	check_number(o.caller);
 	check_number(o.callee);
-	need(!json_is_true(json_object_get(value, "caller_withheld")) || (o.caller[0] == '\0' && json_object_get(value, "caller") == NULL));
-	need(!json_is_true(json_object_get(value, "callee_withheld")) || (o.callee[0] == '\0' && json_object_get(value, "callee") == NULL));
+	need(!json_is_true(json_object_get(value, "caller_withheld")) ||
+	    (o.caller[0] == '\0' && json_object_get(value, "caller") == NULL));
+	need(!json_is_true(json_object_get(value, "callee_withheld")) ||
+	    (o.callee[0] == '\0' && json_object_get(value, "callee") == NULL));
 	PLANTED(strlen(o.caller) % 8 != 0);
 	json_decref(value);
 }

@@ -47,9 +47,12 @@ vault_err vault_err_from_errno(int errnum);
  */
 #define VAULT_REFUSALS(X) \
 	X(none, 0, 200, "No refusal.") \
-	X(not_subscribed, 1, 403, "The tenant has no subscription for this medium. Its operator adds one with: vaultctl subscribe.") \
-	X(no_retention, 2, 403, "No retention is set for this medium. A contact of the tenant sets one with: vaultctl retention set.") \
-	X(consent_required, 3, 403, "This tenant records on consent. Send the consent reference in the metadata field consent.") \
+	X(not_subscribed, 1, 403, \
+	    "The tenant has no subscription for this medium. Its operator adds one with: vaultctl subscribe.") \
+	X(no_retention, 2, 403, \
+	    "No retention is set for this medium. A contact of the tenant sets one with: vaultctl retention set.") \
+	X(consent_required, 3, 403, \
+	    "This tenant records on consent. Send the consent reference in the metadata field consent.") \
 	X(unknown_field, 4, 400, "A metadata field is not in the schema. Remove it, or have the tenant declare it.") \
 	X(bad_metadata, 5, 400, "The metadata cannot be read. See docs/HTTP.md for its fields and limits.") \
 	X(unauthorized, 6, 401, "Send the source's bearer secret, Basic credentials or client certificate.") \

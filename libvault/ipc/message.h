@@ -101,7 +101,11 @@ VAULT_NODISCARD vault_err ipc_recv(int fd, uint8_t packet[IPC_MAX], size_t *n, i
 #define MEDIUM_VIDEO 2u
 
 /* How a source proves itself. Exactly one of them. */
-enum cred_kind { CRED_NONE = 0, CRED_SECRET = 1 /* bytes of the bearer secret */, CRED_CERT = 2 /* SHA-256 of the client certificate */ };
+enum cred_kind {
+	CRED_NONE = 0,
+	CRED_SECRET = 1,             /* bytes of the bearer secret */
+	CRED_CERT = 2                /* SHA-256 of the client certificate */
+};
 struct ipc_cred {
 	uint8_t kind;
 	uint8_t len;                 /* secret: 1..128; cert: 32 */

@@ -21,7 +21,8 @@ struct keeper_link;
 typedef void (*keeper_answer_fn)(void *arg, const struct ipc_packet *packet);
 typedef void (*keeper_push_fn)(void *arg, const struct ipc_packet *packet);
 
-VAULT_NODISCARD vault_err keeper_link_new(struct keeper_link **k, uv_loop_t *loop, int fd, keeper_push_fn push, void *arg);
+VAULT_NODISCARD vault_err keeper_link_new(struct keeper_link **k, uv_loop_t *loop, int fd, keeper_push_fn push,
+    void *arg);
 void keeper_link_close(struct keeper_link *k);
 /* packet was made by an ipc_*_encode with tag 0; the link sets the tag. fn NULL: the answer, if any, is dropped. */
 VAULT_NODISCARD vault_err keeper_link_ask(struct keeper_link *k, uint8_t *packet, size_t n, keeper_answer_fn fn,

@@ -220,7 +220,8 @@ static vault_err open_tls(struct lane *l, const char **why)
 		wanted = wanted || o->listener[i].kind == LISTENER_HTTPS;
 	if (!wanted)
 		return VAULT_OK;
-	*why = "the TLS certificate or key cannot be used; check [tls] certificate, key and client_ca (PEM, key without passphrase)";
+	*why = "the TLS certificate or key cannot be used; check [tls] certificate, key and client_ca "
+	       "(PEM, key without passphrase)";
 	return tls_context_new(&l->tls, o->chain, o->chain_len, o->key, o->key_len, o->client_ca, o->client_ca_len, alpn);
 }
 

@@ -27,7 +27,8 @@ struct clock_guard {
 };
 
 /* Reads the high-water mark; needs an open transaction. */
-VAULT_NODISCARD vault_err clock_guard_start(struct clock_guard *g, struct rows *rows, uint64_t wall_ms, uint64_t mono_ms);
+VAULT_NODISCARD vault_err clock_guard_start(struct clock_guard *g, struct rows *rows, uint64_t wall_ms,
+    uint64_t mono_ms);
 /*
  * True when this look made the clock untrusted. Every wall time that something
  * is destroyed or recorded by is shown to the guard first: a jump between two

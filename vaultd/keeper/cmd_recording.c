@@ -233,8 +233,8 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* The rows of a metadata job: one id, or a search. */
-static vault_err find_rows(struct keeper *k, struct call *c, const struct search *s, const vault_id *only, vault_id *ids,
-    size_t *n)
+static vault_err find_rows(struct keeper *k, struct call *c, const struct search *s, const vault_id *only,
+    vault_id *ids, size_t *n)
 {
 	struct tree_item item;
 	vault_err err;

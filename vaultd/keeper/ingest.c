@@ -134,7 +134,8 @@ static vault_err find_existing(struct keeper *k, const struct ipc_open *in, uint
 	return VAULT_OK;
 }
 
-static vault_err add_live(struct keeper *k, const struct policy *policy, const struct tree_item *item, uint64_t until_ms)
+static vault_err add_live(struct keeper *k, const struct policy *policy, const struct tree_item *item,
+    uint64_t until_ms)
 {
 	struct live_recording *live;
 	vault_err err = live_add(&k->live, &item->id, &live);

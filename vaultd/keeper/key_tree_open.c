@@ -334,11 +334,11 @@ vault_err tree_open(struct tree **out, const struct tree_options *o, const char 
 		err = VAULT_E_NOMEM;
 		goto fail;
 	}
-	if ((err = dir_take(o->keys_fd, &t->keys_fd,
-	    "The keys directory is open to others. Make it private with: chmod 700 ", "Another vault is running on this keys directory.", why)) != VAULT_OK)
+	if ((err = dir_take(o->keys_fd, &t->keys_fd, "The keys directory is open to others. Make it private with: chmod 700 ",
+	    "Another vault is running on this keys directory.", why)) != VAULT_OK)
 		goto fail;
-	if ((err = dir_take(o->root_fd, &t->root_fd,
-	    "The root directory is open to others. Make it private with: chmod 700 ", "Another vault is running on this root directory.", why)) != VAULT_OK)
+	if ((err = dir_take(o->root_fd, &t->root_fd, "The root directory is open to others. Make it private with: chmod 700 ",
+	    "Another vault is running on this root directory.", why)) != VAULT_OK)
 		goto fail;
 	if ((err = tree_start(t, o, why)) != VAULT_OK)
 		goto fail;

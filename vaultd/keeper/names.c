@@ -30,7 +30,8 @@ void names_free(struct names *n)
 	n->key = NULL;
 }
 
-static vault_err hash_of(const struct names *n, uint32_t tenant, const uint8_t token[TOKEN_BYTES], uint8_t out[IDMAP_KEY])
+static vault_err hash_of(const struct names *n, uint32_t tenant, const uint8_t token[TOKEN_BYTES],
+    uint8_t out[IDMAP_KEY])
 {
 	uint8_t number[4];
 	const struct kdf_part parts[] = { { number, sizeof(number) }, { token, TOKEN_BYTES } };

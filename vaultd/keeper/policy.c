@@ -53,7 +53,8 @@ static vault_err load_medium(const json_t *row, struct policy_medium *m)
 	const char *keep = json_str(row, "keep", &n);
 
 	*m = (struct policy_medium){ .subscribed = json_is_true(json_object_get(row, "subscribed")) };
-	if (m->subscribed && (json_u64(row, "from", &m->from_ms) != VAULT_OK || json_u64(row, "until", &m->until_ms) != VAULT_OK))
+	if (m->subscribed &&
+	    (json_u64(row, "from", &m->from_ms) != VAULT_OK || json_u64(row, "until", &m->until_ms) != VAULT_OK))
 		return VAULT_E_CORRUPT;
 	if (keep == NULL)
 		return VAULT_OK;

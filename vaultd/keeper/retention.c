@@ -134,7 +134,8 @@ static vault_err log_opened(struct keeper *k, void *arg)
 }
 
 /* One audit entry for up to LOGGED_IDS ids of a batch. */
-static vault_err log_ids(struct keeper *k, const char *event, const struct batch_head *h, const vault_id *ids, uint32_t n)
+static vault_err log_ids(struct keeper *k, const char *event, const struct batch_head *h, const vault_id *ids,
+    uint32_t n)
 {
 	char text[VAULT_ID_TEXT];
 	json_t *list = json_array();

@@ -40,7 +40,10 @@ struct front {
 	uint8_t packet[IPC_MAX];     /* scratch for one request to the keeper; wiped after secrets */
 };
 
-/* A refusal that only the front saw: counted, told to the keeper by notes_flush (about once a second). tenant: valid or "". */
+/*
+ * A refusal that only the front saw: counted, told to the keeper by notes_flush
+ * (about once a second). tenant: valid or "".
+ */
 void note_refusal(struct front *f, unsigned refusal, const char *tenant);
 void notes_flush(struct front *f);
 

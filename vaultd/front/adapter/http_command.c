@@ -174,8 +174,10 @@ static void ask_keeper(struct command_call *c, const char *token, size_t n)
 	const struct ipc_command m = { .listener = c->x->peer->listener == LISTENER_UNIX ? 0 : 1, .token = token,
 		.token_len = (uint32_t)n };
 	size_t len = ipc_command_encode(f->packet, 0, &m);
-	vault_err err = keeper_link_busy(f->keeper) ? VAULT_E_AGAIN : len == 0 ? VAULT_E_RANGE : keeper_link_ask(f->keeper, f->packet, len, on_answer, c, &c->ticket);
+	vault_err err = len == 0 ? VAULT_E_RANGE : VAULT_E_AGAIN;
 
+	if (len > 0 && !keeper_link_busy(f->keeper))
+		err = keeper_link_ask(f->keeper, f->packet, len, on_answer, c, &c->ticket);
 	if (err != VAULT_OK)
 		call_refuse(c, err == VAULT_E_RANGE ? VAULT_REFUSAL_bad_command : VAULT_REFUSAL_unavailable, false);
 	else

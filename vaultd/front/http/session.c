@@ -140,7 +140,8 @@ int session_body(llhttp_t *p, const char *at, size_t n)
 	if (n == 0)
 		return 0;
 	s->delivered += n;
-	s->x.handler->on_body(s->x.arg, (const uint8_t *)at, n);
+	if (s->x.handler != NULL)
+		s->x.handler->on_body(s->x.arg, (const uint8_t *)at, n);
 	return s->x.handler != NULL ? 0 : HPE_USER;       /* answered in mid-body: nothing more is read */
 }
 
@@ -164,10 +165,10 @@ static bool framing_excessive(struct http_session *s, size_t taken)
 
 static size_t take_body(struct http_session *s, const uint8_t *data, size_t n)
 {
-	size_t credit = s->x.handler->credit(s->x.arg);
+	size_t credit = s->x.handler != NULL ? s->x.handler->credit(s->x.arg) : 0;
 	enum llhttp_errno e;
 
-	if (s->x.handler == NULL || credit == 0)
+	if (credit == 0)
 		return 0;
 	if (n > credit)
 		n = credit;
@@ -300,8 +301,6 @@ void http_session_timeout(struct http_session *s)
 	s->busy++;
 	if (s->state == SESSION_HEAD && s->head.len == 0)
 		session_close(s);
-	else if (s->state == SESSION_HEAD)
-		session_refuse(s, VAULT_REFUSAL_body_timeout);
 	else if (s->state != SESSION_CLOSED)
 		session_refuse(s, VAULT_REFUSAL_body_timeout);
 	s->busy--;

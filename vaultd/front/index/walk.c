@@ -105,7 +105,8 @@ static vault_err extents_append(struct extent **list, size_t *n, const struct ex
 	return VAULT_OK;
 }
 
-static vault_err collect_segments(struct index *ix, MDB_txn *txn, const vault_id *id, struct extent **extents, size_t *n)
+static vault_err collect_segments(struct index *ix, MDB_txn *txn, const vault_id *id, struct extent **extents,
+    size_t *n)
 {
 	uint8_t first[SEGMENT_KEY_BYTES];
 	MDB_val key = { sizeof first, first }, value;

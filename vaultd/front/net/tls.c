@@ -79,7 +79,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 	const struct tls_context *c = arg;
 
 	(void)ssl;
-	for (size_t k = 0; c->protocols[k] != NULL && k < PROTOCOLS_MAX; k++) {
+	for (size_t k = 0; k < PROTOCOLS_MAX && c->protocols[k] != NULL; k++) {
 		size_t n = strlen(c->protocols[k]);
 
 		for (unsigned i = 0; i < in_len && in_len - i - 1 >= in[i]; i += in[i] + 1u) {
