@@ -284,7 +284,8 @@ static const char *next_step(const char *title)
 	} steps[] = {
 	    {"bad_token",
 		"Is your key enrolled and not revoked, is the profile's vault id right, and is this machine's clock?"},
-	    {"forbidden", "Another role or another person may: vaultctl COMMAND --help names the roles, and nobody approves his own request."},
+	    {"forbidden",
+		"Another role or person may: vaultctl COMMAND --help names the roles; nobody approves his own request."},
 	    {"bad_purpose", "A contact of the tenant sees the list with: vaultctl tenant show, and changes it with: "
 			    "vaultctl purpose."},
 	    {"format_unsupported", "Leave --format away to get it as it was stored."},

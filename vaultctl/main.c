@@ -18,8 +18,8 @@
 #define TIMES "TIME is UTC: 2026-11-23, 2026-11-23T20:55 or with seconds and a zone."
 
 static const struct command_entry commands[] = {
-    {"key new", "[--passphrase] -o FILE [--role ROLE]", "make a private key and the public line to be enrolled by", NULL,
-	cmd_key_new},
+    {"key new", "[--passphrase] -o FILE [--role ROLE]", "make a private key and the public line to be enrolled by",
+	NULL, cmd_key_new},
     {"key show", "[FILE]", "print kid, public key, age recipient and public line of a key", NULL, cmd_key_show},
     {"key identity", "[FILE] -o FILE", "write the age identity of a key, for age -d", NULL, cmd_key_identity},
     {"profile add", "NAME (--url URL [--ca FILE] [--pin PIN] | --socket PATH) [--key FILE] [--tenant TENANT]",
