@@ -166,7 +166,7 @@ static void measure_lmdb(void)
 		if (mdb_txn_commit(txn) != 0)
 			die("lmdb commit");
 	}
-	(void)printf("%-34s %8.3f ms\n", "LMDB commit of 1,000 ordered puts", (now() - t) * 1000 / (rows / 1000));
+	(void)printf("%-34s %8.3f ms\n", "LMDB commit of 1,000 ordered puts", (now() - t) * 1000 * 1000 / rows);
 	if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0)
 		die("lmdb");
 	t = now();

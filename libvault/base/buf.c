@@ -79,7 +79,7 @@ static vault_err buf_grow(struct buf *b, size_t need)
 	bigger = malloc(cap);
 	if (!bigger)
 		return VAULT_E_NOMEM;
-	if (b->len > 0)
+	if (base != NULL)
 		memcpy(bigger, b->data, b->len);
 	if (base && b->secret)
 		secret_wipe(base, b->cap);

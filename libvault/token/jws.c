@@ -212,7 +212,7 @@ static json_t *make_payload(const char *kid, const vault_id *vault, const char *
 	(void)b64_encode(random, sizeof(random), B64_URL_NOPAD, jti, sizeof(jti));
 	/* "o" takes the reference over, also when packing fails. */
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:o}", "iss", kid, "aud", aud, "iat", (json_int_t)now_s,
-	    "nbf", (json_int_t)now_s, "exp", (json_int_t)(now_s + life_s), "jti", jti, "cmd", cmd, "args", own_args);
+	    "nbf", (json_int_t)now_s, "exp", (json_int_t)now_s + (json_int_t)life_s, "jti", jti, "cmd", cmd, "args", own_args);
 }
 
 static vault_err join_and_sign(const struct sign_key *key, const char *header64, size_t header_len,

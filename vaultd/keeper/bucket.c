@@ -57,7 +57,7 @@ vault_err bucket_load(struct tree *t, MDB_txn *txn, const struct bucket_id *id, 
 	bucket_key_of(id, key);
 	int rc = mdb_get(txn, t->db[DB_BUCKET], &k, &v);
 	if (rc != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	return bucket_decode(&k, &v, out);
 }
 
@@ -147,13 +147,13 @@ static vault_err bucket_last(struct tree *t, uint32_t tenant, uint32_t day, stru
 	bucket_key_of(&next, key);
 	int rc = mdb_cursor_open(t->txn, t->db[DB_BUCKET], &c);
 	if (rc != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
 	if (rc == 0)
 		rc = mdb_cursor_get(c, &k, &v, MDB_PREV);
 	else if (rc == MDB_NOTFOUND)
 		rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
-	err = rc == 0 ? bucket_decode(&k, &v, out) : tree_lmdb_err(rc);
+	err = rc == 0 ? bucket_decode(&k, &v, out) : lmdb_err(rc);
 	mdb_cursor_close(c);
 	if (err == VAULT_OK && (out->id.tenant != tenant || out->id.day != day))
 		err = VAULT_E_NOTFOUND;
@@ -248,7 +248,7 @@ vault_err bucket_leave(struct tree *t, const struct bucket_id *bid, const vault_
 	MDB_val v = {.mv_size = VAULT_ID_BYTES, .mv_data = (void *)(uintptr_t)id->b};
 	int rc = mdb_del(t->txn, t->db[DB_MEMBER], &k, &v);
 	if (rc != 0 || b.count == 0)
-		return rc == MDB_NOTFOUND || rc == 0 ? VAULT_E_CORRUPT : tree_lmdb_err(rc);
+		return rc == MDB_NOTFOUND || rc == 0 ? VAULT_E_CORRUPT : lmdb_err(rc);
 	b.count--;
 	if (!KEY_MUTANT(MUTANT_NO_REKEY_FLAG)) {
 		b.flags |= BUCKET_REKEY;

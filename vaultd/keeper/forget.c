@@ -35,7 +35,7 @@ static vault_err reseal(void *arg, struct tree *t, MDB_cursor *items, MDB_val *k
 	    (err = item_encode(row, raw)) != VAULT_OK)
 		return err;
 	MDB_val v = {.mv_size = sizeof(raw), .mv_data = raw};
-	return tree_lmdb_err(mdb_cursor_put(items, key, &v, MDB_CURRENT));
+	return lmdb_err(mdb_cursor_put(items, key, &v, MDB_CURRENT));
 }
 
 static vault_err entries_drop(struct tree *t, const struct pass *p, const struct plan *plan)
@@ -57,7 +57,7 @@ static vault_err entries_drop(struct tree *t, const struct pass *p, const struct
 		MDB_val v = {.mv_size = VAULT_ID_BYTES, .mv_data = g->item.id.b};
 		int rc = mdb_del(t->txn, t->db[DB_MEMBER], &k, &v);
 		if (rc != 0)
-			return tree_lmdb_err(rc);
+			return lmdb_err(rc);
 	}
 	return VAULT_OK;
 }
@@ -273,5 +273,5 @@ vault_err tree_due(struct tree *t, uint64_t now_s, bool *due, uint64_t *next_s)
 		*due = (rc == 0 && *next_s <= now_s) || st.ms_entries != 0;
 	}
 	view_end(t, &view);
-	return rc == MDB_NOTFOUND ? VAULT_OK : tree_lmdb_err(rc);
+	return rc == MDB_NOTFOUND ? VAULT_OK : lmdb_err(rc);
 }

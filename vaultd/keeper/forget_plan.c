@@ -73,7 +73,7 @@ static vault_err collect_work(struct tree *t, struct pass *p)
 	int rc = mdb_cursor_open(t->txn, t->db[DB_WORK], &c);
 
 	if (rc != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	while (err == VAULT_OK && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
 		const uint8_t *key = k.mv_data;
 		if (k.mv_size == 1 + BUCKET_KEY_BYTES && key[0] == WORK_BUCKET) {
@@ -82,7 +82,7 @@ static vault_err collect_work(struct tree *t, struct pass *p)
 			memcpy(id.b, key + 1, VAULT_ID_BYTES);
 			MDB_val ik = {.mv_size = VAULT_ID_BYTES, .mv_data = id.b}, iv;
 			rc = mdb_get(t->txn, t->db[DB_ITEM], &ik, &iv);
-			if (rc != 0 || (err = item_decode(&id, &iv, &row)) != VAULT_OK) {
+			if (rc != 0 || item_decode(&id, &iv, &row) != VAULT_OK) {
 				err = VAULT_E_CORRUPT;
 				break;
 			}
@@ -94,7 +94,7 @@ static vault_err collect_work(struct tree *t, struct pass *p)
 		err = candidate(p, &bid);
 	}
 	mdb_cursor_close(c);
-	return err != VAULT_OK ? err : rc == MDB_NOTFOUND ? VAULT_OK : tree_lmdb_err(rc);
+	return err != VAULT_OK ? err : rc == MDB_NOTFOUND ? VAULT_OK : lmdb_err(rc);
 }
 
 /* How many items a pass may touch: each may cost a page of its own, and the disk may be full. */
@@ -118,7 +118,7 @@ static vault_err collect_due(struct tree *t, struct pass *p)
 	int rc = mdb_cursor_open(t->txn, t->db[DB_DUE], &c);
 
 	if (rc != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	while (err == VAULT_OK && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
 		const uint8_t *key = k.mv_data;
 		if (k.mv_size != DUE_KEY_BYTES) {
@@ -136,7 +136,7 @@ static vault_err collect_due(struct tree *t, struct pass *p)
 		err = candidate(p, &bid);
 	}
 	mdb_cursor_close(c);
-	return err != VAULT_OK ? err : rc == 0 || rc == MDB_NOTFOUND ? VAULT_OK : tree_lmdb_err(rc);
+	return err != VAULT_OK ? err : rc == 0 || rc == MDB_NOTFOUND ? VAULT_OK : lmdb_err(rc);
 }
 
 vault_err bucket_members(struct tree *t, const struct bucket_id *bid, uint32_t count, member_fn fn, void *arg)
@@ -177,7 +177,7 @@ vault_err bucket_members(struct tree *t, const struct bucket_id *bid, uint32_t c
 	mdb_cursor_close(items);
 	mdb_cursor_close(c);
 	if (err == VAULT_OK && rc != MDB_NOTFOUND)
-		err = tree_lmdb_err(rc);
+		err = lmdb_err(rc);
 	return err == VAULT_OK && seen != count ? VAULT_E_CORRUPT : err;
 }
 

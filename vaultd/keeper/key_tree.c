@@ -15,35 +15,6 @@
 enum key_mutant key_test_mutant;
 #endif
 
-vault_err tree_lmdb_err(int rc)
-{
-	switch (rc) {
-	case MDB_SUCCESS:
-		return VAULT_OK;
-	case MDB_NOTFOUND:
-		return VAULT_E_NOTFOUND;
-	case MDB_KEYEXIST:
-		return VAULT_E_EXISTS;
-	case MDB_MAP_FULL:
-	case MDB_TXN_FULL:
-	case MDB_CURSOR_FULL:
-	case MDB_PAGE_FULL:
-	case MDB_DBS_FULL:
-		return VAULT_E_FULL;
-	case MDB_CORRUPTED:
-	case MDB_PAGE_NOTFOUND:
-	case MDB_INVALID:
-	case MDB_VERSION_MISMATCH:
-	case MDB_INCOMPATIBLE:
-		return VAULT_E_CORRUPT;
-	case MDB_BAD_VALSIZE:
-	case MDB_BAD_DBI:
-		return VAULT_E_INVAL;
-	default:
-		return rc > 0 ? vault_err_from_errno(rc) : VAULT_E_IO;
-	}
-}
-
 void store_le(uint8_t *p, uint64_t v, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
@@ -98,7 +69,7 @@ vault_err tree_begin(struct tree *t)
 	int rc = mdb_txn_begin(t->env, NULL, 0, &t->txn);
 	if (rc != 0) {
 		t->txn = NULL;
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	}
 	t->staged = t->head;
 	t->fresh_count = 0;
@@ -119,7 +90,7 @@ vault_err tree_commit(struct tree *t)
 	if (commit_was_full(t, rc))
 		return VAULT_E_FULL;
 	t->dead = true;
-	return tree_lmdb_err(rc);
+	return lmdb_err(rc);
 }
 
 void tree_abort(struct tree *t)
@@ -141,7 +112,7 @@ vault_err view_begin(struct tree *t, struct view *v)
 		int rc = t->reader == NULL ? mdb_txn_begin(t->env, NULL, MDB_RDONLY, &t->reader)
 		                           : mdb_txn_renew(t->reader);
 		if (rc != 0)
-			return tree_lmdb_err(rc);
+			return lmdb_err(rc);
 	}
 	t->reader_depth++;
 	*v = (struct view){.txn = t->reader, .reader = true};
@@ -161,7 +132,7 @@ vault_err row_get(struct tree *t, MDB_txn *txn, enum tree_db db, const void *key
 	int rc = mdb_get(txn, t->db[db], &k, &v);
 
 	if (rc != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	if (v.mv_size != n)
 		return VAULT_E_CORRUPT;
 	memcpy(out, v.mv_data, n);
@@ -176,7 +147,7 @@ vault_err row_put(struct tree *t, enum tree_db db, const void *key, size_t key_l
 
 	if (t->txn == NULL)
 		return VAULT_E_STATE;
-	return tree_lmdb_err(mdb_put(t->txn, t->db[db], &k, &v, flags));
+	return lmdb_err(mdb_put(t->txn, t->db[db], &k, &v, flags));
 }
 
 vault_err row_del(struct tree *t, enum tree_db db, const void *key, size_t key_len)
@@ -185,7 +156,7 @@ vault_err row_del(struct tree *t, enum tree_db db, const void *key, size_t key_l
 
 	if (t->txn == NULL)
 		return VAULT_E_STATE;
-	return tree_lmdb_err(mdb_del(t->txn, t->db[db], &k, NULL));
+	return lmdb_err(mdb_del(t->txn, t->db[db], &k, NULL));
 }
 
 vault_err work_put(struct tree *t, char kind, const void *what, size_t n)
@@ -257,7 +228,7 @@ static vault_err entries(struct tree *t, MDB_txn *txn, enum tree_db db, uint64_t
 	int rc = mdb_stat(txn, t->db[db], &st);
 
 	*out = rc == 0 ? st.ms_entries : 0;
-	return tree_lmdb_err(rc);
+	return lmdb_err(rc);
 }
 
 vault_err tree_count(struct tree *t, struct tree_counts *out)

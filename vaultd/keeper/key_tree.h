@@ -28,6 +28,7 @@
 #include <vault/error.h>
 #include <vault/id.h>
 #include "crypto/kdf.h"
+#include "lmdb_err.h"
 
 #define BUCKET_MAX 4096u
 #define TOKEN_BYTES 8u
@@ -60,8 +61,6 @@ VAULT_NODISCARD vault_err tree_commit(struct tree *t);  /* durable on return */
  * disk holds, and until then every call answers VAULT_E_STATE.
  */
 void tree_abort(struct tree *t);
-/* For modules that keep rows of their own: what an LMDB return code means. */
-vault_err tree_lmdb_err(int rc);
 
 /* Tenants. number is the tenant's short id inside the tree. */
 VAULT_NODISCARD vault_err tree_tenant_add(struct tree *t, const char *name, uint32_t *number);

@@ -97,7 +97,7 @@ static vault_err item_load(struct tree *t, MDB_txn *txn, const vault_id *id, str
 	MDB_val k = {.mv_size = VAULT_ID_BYTES, .mv_data = (void *)(uintptr_t)id->b}, v;
 	int rc = mdb_get(txn, t->db[DB_ITEM], &k, &v);
 
-	return rc == 0 ? item_decode(id, &v, out) : tree_lmdb_err(rc);
+	return rc == 0 ? item_decode(id, &v, out) : lmdb_err(rc);
 }
 
 static vault_err item_store(struct tree *t, const struct item_row *row, unsigned flags)
@@ -319,7 +319,7 @@ vault_err tree_items(struct tree *t, uint32_t tenant, uint64_t from_ms, uint64_t
 	int rc = mdb_cursor_open(view.txn, t->db[DB_ITEM], &c);
 	if (rc != 0) {
 		view_end(t, &view);
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	}
 	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0; rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
 		if (k.mv_size != VAULT_ID_BYTES) {
@@ -338,5 +338,5 @@ vault_err tree_items(struct tree *t, uint32_t tenant, uint64_t from_ms, uint64_t
 	}
 	mdb_cursor_close(c);
 	view_end(t, &view);
-	return rc == 0 || rc == MDB_NOTFOUND ? err : tree_lmdb_err(rc);
+	return rc == 0 || rc == MDB_NOTFOUND ? err : lmdb_err(rc);
 }

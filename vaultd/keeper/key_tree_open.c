@@ -115,11 +115,11 @@ static vault_err env_open(struct tree *t, const char **why)
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", t->keys_fd);
 	if ((rc = mdb_env_create(&t->env)) != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	if ((rc = mdb_env_set_maxdbs(t->env, TREE_DBS_MAX)) != 0 ||
 	    (rc = mdb_env_set_mapsize(t->env, TREE_MAP_BYTES)) != 0 ||
 	    (rc = mdb_env_open(t->env, path, MDB_NOTLS, 0600)) != 0) {
-		vault_err err = tree_lmdb_err(rc);
+		vault_err err = lmdb_err(rc);
 		*why = err == VAULT_E_CORRUPT ? "The key store keys/data.mdb is damaged. Restore the newest key store; "
 		    "nothing was changed." : "The key store keys/data.mdb cannot be opened.";
 		return err;
@@ -144,7 +144,7 @@ static vault_err dbs_open(struct tree *t)
 
 	for (unsigned i = 0; i < DB_COUNT && rc == 0; i++)
 		rc = mdb_dbi_open(t->txn, dbs[i].name, dbs[i].flags | MDB_CREATE, &t->db[i]);
-	return tree_lmdb_err(rc);
+	return lmdb_err(rc);
 }
 
 /* The slot of the database's epoch, or why there is none. */
@@ -202,7 +202,7 @@ static vault_err losers_erase(struct tree *t, const struct root_slot *living, co
 	if (!slot[loser].present && !slot[loser].dirty)
 		return VAULT_OK;
 	/* What we read must be what the disk holds before the other key goes. */
-	err = tree_lmdb_err(mdb_env_sync(t->env, 1));
+	err = lmdb_err(mdb_env_sync(t->env, 1));
 	if (err == VAULT_OK)
 		err = t->root->backend->erase(t->root, loser);
 	if (err != VAULT_OK)

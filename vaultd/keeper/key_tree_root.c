@@ -49,7 +49,7 @@ static vault_err turn_tenant(struct tree *t, MDB_cursor *c, MDB_val *k, const MD
 		return err;
 	tenant_encode(&row, raw);
 	MDB_val put = {.mv_size = sizeof(raw), .mv_data = raw};
-	return tree_lmdb_err(mdb_cursor_put(c, k, &put, MDB_CURRENT));
+	return lmdb_err(mdb_cursor_put(c, k, &put, MDB_CURRENT));
 }
 
 static vault_err turn_tenants(struct tree *t, uint64_t now_ms, turn_tenant_fn fn, void *arg)
@@ -60,11 +60,11 @@ static vault_err turn_tenants(struct tree *t, uint64_t now_ms, turn_tenant_fn fn
 	int rc = mdb_cursor_open(t->txn, t->db[DB_TENANT], &c);
 
 	if (rc != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	while (err == VAULT_OK && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0)
 		err = turn_tenant(t, c, &k, &v, now_ms, fn, arg);
 	mdb_cursor_close(c);
-	return err != VAULT_OK ? err : rc == MDB_NOTFOUND ? VAULT_OK : tree_lmdb_err(rc);
+	return err != VAULT_OK ? err : rc == MDB_NOTFOUND ? VAULT_OK : lmdb_err(rc);
 }
 
 static struct root_slot *next_slot(struct tree *t)
@@ -157,7 +157,7 @@ vault_err tenant_buckets_turn(struct tree *t, uint32_t tenant, turn_bucket_fn fn
 	int rc = mdb_cursor_open(t->txn, t->db[DB_BUCKET], &c);
 
 	if (rc != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	bucket_key_of(&at, key);
 	MDB_val k = {.mv_size = sizeof(key), .mv_data = key}, v;
 	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
@@ -176,7 +176,7 @@ vault_err tenant_buckets_turn(struct tree *t, uint32_t tenant, turn_bucket_fn fn
 				break;
 			memcpy(row + 16, b.wrapped, BUCKET_WRAPPED);
 			MDB_val put = {.mv_size = sizeof(row), .mv_data = row};
-			if ((err = tree_lmdb_err(mdb_cursor_put(c, &k, &put, MDB_CURRENT))) != VAULT_OK)
+			if ((err = lmdb_err(mdb_cursor_put(c, &k, &put, MDB_CURRENT))) != VAULT_OK)
 				break;
 			rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
 			continue;
@@ -188,7 +188,7 @@ vault_err tenant_buckets_turn(struct tree *t, uint32_t tenant, turn_bucket_fn fn
 		rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
 	}
 	mdb_cursor_close(c);
-	return err != VAULT_OK ? err : rc == 0 || rc == MDB_NOTFOUND ? VAULT_OK : tree_lmdb_err(rc);
+	return err != VAULT_OK ? err : rc == 0 || rc == MDB_NOTFOUND ? VAULT_OK : lmdb_err(rc);
 }
 
 static vault_err take_one(void *arg, struct tree *t, const struct tenant_row *row, bool *taken)

@@ -46,7 +46,7 @@ vault_err tenant_load(struct tree *t, MDB_txn *txn, uint32_t number, struct tena
 
 	store_be32(key, number);
 	int rc = mdb_get(txn, t->db[DB_TENANT], &k, &v);
-	return rc == 0 ? tenant_decode(number, &v, out) : tree_lmdb_err(rc);
+	return rc == 0 ? tenant_decode(number, &v, out) : lmdb_err(rc);
 }
 
 static struct wrap_ad tenant_ad(const struct tree *t, const struct tenant_row *row)
@@ -154,7 +154,7 @@ static vault_err buckets_of(struct tree *t, MDB_txn *txn, uint32_t tenant, uint3
 	int rc = mdb_cursor_open(txn, t->db[DB_BUCKET], &c);
 
 	if (rc != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	bucket_key_of(&first, key);
 	*out = 0;
 	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
@@ -163,7 +163,7 @@ static vault_err buckets_of(struct tree *t, MDB_txn *txn, uint32_t tenant, uint3
 		rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
 	}
 	mdb_cursor_close(c);
-	return rc == MDB_NOTFOUND ? VAULT_OK : tree_lmdb_err(rc);
+	return rc == MDB_NOTFOUND ? VAULT_OK : lmdb_err(rc);
 }
 
 vault_err tree_tenant_key(struct tree *t, uint32_t tenant, uint32_t *generation, uint64_t *created_ms,
@@ -255,7 +255,7 @@ vault_err root_secrets_rewrap(struct tree *t)
 	int rc = mdb_cursor_open(t->txn, t->db[DB_SECRET], &c);
 
 	if (rc != 0)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	while (err == VAULT_OK && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
 		if (v.mv_size <= WRAP_OVERHEAD || v.mv_size > sizeof(raw) || k.mv_size > SECRET_NAME_MAX) {
 			err = VAULT_E_CORRUPT;
@@ -268,9 +268,9 @@ vault_err root_secrets_rewrap(struct tree *t)
 		if ((err = aead_wrap(raw, t->room->small, n, ad.b, ad.n, t->room->next_root)) != VAULT_OK)
 			break;
 		v.mv_data = raw;
-		err = tree_lmdb_err(mdb_cursor_put(c, &k, &v, MDB_CURRENT));
+		err = lmdb_err(mdb_cursor_put(c, &k, &v, MDB_CURRENT));
 	}
 	secret_wipe(t->room->small, ROOT_SECRET_MAX);
 	mdb_cursor_close(c);
-	return err != VAULT_OK ? err : rc == MDB_NOTFOUND ? VAULT_OK : tree_lmdb_err(rc);
+	return err != VAULT_OK ? err : rc == MDB_NOTFOUND ? VAULT_OK : lmdb_err(rc);
 }

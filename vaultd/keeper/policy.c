@@ -38,10 +38,9 @@ static vault_err load_words(const json_t *list, char (*words)[POLICY_WORD], size
 	*count = 0;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
-		size_t n = text != NULL ? strlen(text) : 0;
-		if (i >= max || !policy_word_valid(text, n))
+		if (i >= max || text == NULL || !policy_word_valid(text, strlen(text)))
 			return VAULT_E_CORRUPT;
-		memcpy(words[i], text, n + 1);
+		memcpy(words[i], text, strlen(text) + 1);
 		(*count)++;
 	}
 	return VAULT_OK;

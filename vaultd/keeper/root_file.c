@@ -44,9 +44,14 @@ static struct root_file *root_file_of(struct root_store *s)
 	return (struct root_file *)s;
 }
 
+static off_t slot_at(unsigned i)
+{
+	return (off_t)i * (off_t)SLOT_BYTES;
+}
+
 static vault_err slot_pread(struct root_file *f, unsigned i)
 {
-	ssize_t n = pread(f->base.fd, f->page, SLOT_BYTES, (off_t)(i * SLOT_BYTES));
+	ssize_t n = pread(f->base.fd, f->page, SLOT_BYTES, slot_at(i));
 
 	if (n < 0)
 		return vault_err_from_errno(errno);
@@ -55,7 +60,7 @@ static vault_err slot_pread(struct root_file *f, unsigned i)
 
 static vault_err slot_pwrite(struct root_file *f, unsigned i)
 {
-	ssize_t n = pwrite(f->base.fd, f->page, SLOT_BYTES, (off_t)(i * SLOT_BYTES));
+	ssize_t n = pwrite(f->base.fd, f->page, SLOT_BYTES, slot_at(i));
 
 	if (n < 0)
 		return vault_err_from_errno(errno);
@@ -141,7 +146,7 @@ static vault_err root_file_erase(struct root_store *s, uint64_t epoch)
 	if ((err = slot_pwrite(f, i)) != VAULT_OK)
 		return err;
 	/* A hint only: read back what the device holds rather than the cache. */
-	(void)posix_fadvise(f->base.fd, (off_t)(i * SLOT_BYTES), SLOT_BYTES, POSIX_FADV_DONTNEED);
+	(void)posix_fadvise(f->base.fd, slot_at(i), SLOT_BYTES, POSIX_FADV_DONTNEED);
 	if ((err = slot_pread(f, i)) == VAULT_OK && !sodium_is_zero(f->page, SLOT_BYTES))
 		err = VAULT_E_IO;
 	secret_wipe(f->page, SLOT_BYTES);

@@ -121,7 +121,7 @@ static vault_err pass_create(int dir_fd, struct pass_file *out)
 vault_err root_store_passphrase(struct root_store *s, const uint8_t *pass, size_t pass_len, bool create,
     const char **why)
 {
-	struct pass_file f;
+	struct pass_file f = {0};
 	vault_err err = pass_read(s->dir_fd, &f);
 
 	if (err == VAULT_E_SHORT)        /* a crash while the vault was made: nothing depends on it yet */

@@ -25,7 +25,7 @@ vault_err rows_open(struct rows *r, struct tree *tree)
 		return err;
 	r->tree = tree;
 	for (size_t i = 0; i < ROWS_COUNT && err == VAULT_OK; i++)
-		err = tree_lmdb_err(mdb_dbi_open(tree_txn(tree), table_names[i], MDB_CREATE, &r->dbi[i]));
+		err = lmdb_err(mdb_dbi_open(tree_txn(tree), table_names[i], MDB_CREATE, &r->dbi[i]));
 	if (err != VAULT_OK) {
 		tree_abort(tree);
 		return err;
@@ -49,7 +49,7 @@ vault_err rows_get(struct rows *r, enum rows_table table, const void *key, size_
 	vault_err err = key_of(&k, key, key_len);
 
 	if (err == VAULT_OK)
-		err = tree_lmdb_err(mdb_get(tree_txn(r->tree), r->dbi[table], &k, &v));
+		err = lmdb_err(mdb_get(tree_txn(r->tree), r->dbi[table], &k, &v));
 	if (err != VAULT_OK)
 		return err;
 	*value = v.mv_data;
@@ -63,7 +63,7 @@ vault_err rows_put(struct rows *r, enum rows_table table, const void *key, size_
 	MDB_val k, v = { .mv_size = value_len, .mv_data = (void *)(uintptr_t)value };
 	vault_err err = key_of(&k, key, key_len);
 
-	return err != VAULT_OK ? err : tree_lmdb_err(mdb_put(tree_txn(r->tree), r->dbi[table], &k, &v, 0));
+	return err != VAULT_OK ? err : lmdb_err(mdb_put(tree_txn(r->tree), r->dbi[table], &k, &v, 0));
 }
 
 vault_err rows_delete(struct rows *r, enum rows_table table, const void *key, size_t key_len)
@@ -71,7 +71,7 @@ vault_err rows_delete(struct rows *r, enum rows_table table, const void *key, si
 	MDB_val k;
 	vault_err err = key_of(&k, key, key_len);
 
-	return err != VAULT_OK ? err : tree_lmdb_err(mdb_del(tree_txn(r->tree), r->dbi[table], &k, NULL));
+	return err != VAULT_OK ? err : lmdb_err(mdb_del(tree_txn(r->tree), r->dbi[table], &k, NULL));
 }
 
 vault_err rows_next(struct rows *r, enum rows_table table, const void *after, size_t after_len, struct row_view *row)
@@ -81,7 +81,7 @@ vault_err rows_next(struct rows *r, enum rows_table table, const void *after, si
 	int rc = mdb_cursor_open(tree_txn(r->tree), r->dbi[table], &cursor);
 
 	if (rc != MDB_SUCCESS)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	if (after == NULL) {
 		rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
 	} else {
@@ -95,7 +95,7 @@ vault_err rows_next(struct rows *r, enum rows_table table, const void *after, si
 	if (rc == MDB_NOTFOUND)
 		return VAULT_E_EOF;
 	if (rc != MDB_SUCCESS)
-		return tree_lmdb_err(rc);
+		return lmdb_err(rc);
 	*row = (struct row_view){ .key = k.mv_data, .key_len = k.mv_size, .value = v.mv_data, .value_len = v.mv_size };
 	return VAULT_OK;
 }

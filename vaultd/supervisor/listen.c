@@ -56,7 +56,7 @@ static bool parse_address(const char *text, struct sockaddr_storage *out, sockle
 
 static unsigned bound_port(int fd)
 {
-	struct sockaddr_storage a;
+	struct sockaddr_storage a = {0};
 	socklen_t len = sizeof(a);
 	if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
 		return 0;

@@ -220,7 +220,7 @@ int main(int argc, char **argv)
 	switch (a.mode) {
 	case MODE_CHECK: err = check(&c); break;
 	case MODE_REBUILD: err = rebuild(&c); break;
-	case MODE_INIT: err = run(&c, &a, true); break;
+	case MODE_INIT:
 	case MODE_DEV: err = run(&c, &a, true); break;
 	case MODE_RUN: err = run(&c, &a, false); break;
 	}

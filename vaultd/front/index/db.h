@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "front/index/index.h"
+#include "lmdb_err.h"
 
 #define SEGMENT_KEY_BYTES (VAULT_ID_BYTES + 4u)
 
@@ -24,8 +25,6 @@ struct index {
 	bool grow;                   /* a transaction found the map full */
 };
 
-/* The one place where LMDB's errors become ours. */
-VAULT_NODISCARD vault_err db_err(int rc);
 /* The flock that keeps a second process away. VAULT_E_BUSY. */
 VAULT_NODISCARD vault_err db_lock(int index_fd, int *lock_fd);
 /* index_open under a lock that is held; takes lock_fd over, on failure too. */

@@ -25,29 +25,6 @@
 #define MAP_FIRST ((size_t)256 * 1024 * 1024)
 #define MAP_HEADROOM ((size_t)128 * 1024 * 1024)
 
-vault_err db_err(int rc)
-{
-	switch (rc) {
-	case MDB_SUCCESS:
-		return VAULT_OK;
-	case MDB_NOTFOUND:
-		return VAULT_E_NOTFOUND;
-	case MDB_MAP_FULL:
-	case MDB_TXN_FULL:
-		return VAULT_E_FULL;
-	case MDB_CORRUPTED:
-	case MDB_PAGE_NOTFOUND:
-	case MDB_INVALID:
-	case MDB_VERSION_MISMATCH:
-	case MDB_INCOMPATIBLE:
-	case MDB_BAD_VALSIZE:
-	case MDB_PANIC:
-		return VAULT_E_CORRUPT;
-	default:
-		return rc > 0 ? vault_err_from_errno(rc) : VAULT_E_IO;
-	}
-}
-
 vault_err db_lock(int index_fd, int *lock_fd)
 {
 	*lock_fd = openat(index_fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -79,7 +56,7 @@ static vault_err env_open_at(MDB_env *env, int index_fd)
 		(void)!fchdir(back);
 		(void)close(back);
 	}
-	return db_err(rc);
+	return lmdb_err(rc);
 }
 
 /* A file shorter than its own last page would be a SIGBUS later. */
@@ -113,8 +90,8 @@ static vault_err check_format(struct index *ix, MDB_txn *txn, bool fresh, const 
 
 	format_encode(format, vault);
 	if (fresh)
-		return db_err(mdb_put(txn, ix->meta, &key, &value, 0));
-	vault_err err = db_err(mdb_get(txn, ix->meta, &key, &value));
+		return lmdb_err(mdb_put(txn, ix->meta, &key, &value, 0));
+	vault_err err = lmdb_err(mdb_get(txn, ix->meta, &key, &value));
 	if (err != VAULT_OK)
 		return err == VAULT_E_NOTFOUND ? VAULT_E_CORRUPT : err;
 	return value.mv_size == sizeof format && memcmp(value.mv_data, format, sizeof format) == 0 ? VAULT_OK :
@@ -126,20 +103,20 @@ static vault_err open_tables(struct index *ix, const vault_id *vault)
 	MDB_txn *txn;
 	MDB_stat st;
 
-	vault_err err = db_err(mdb_txn_begin(ix->env, NULL, 0, &txn));
+	vault_err err = lmdb_err(mdb_txn_begin(ix->env, NULL, 0, &txn));
 	if (err != VAULT_OK)
 		return err;
-	err = db_err(mdb_env_stat(ix->env, &st));
+	err = lmdb_err(mdb_env_stat(ix->env, &st));
 	bool fresh = err == VAULT_OK && st.ms_entries == 0;
 	unsigned flags = fresh ? MDB_CREATE : 0;
 	if (err == VAULT_OK)
-		err = db_err(mdb_dbi_open(txn, "meta", flags, &ix->meta));
+		err = lmdb_err(mdb_dbi_open(txn, "meta", flags, &ix->meta));
 	if (err == VAULT_OK)
-		err = db_err(mdb_dbi_open(txn, "row", flags, &ix->row));
+		err = lmdb_err(mdb_dbi_open(txn, "row", flags, &ix->row));
 	if (err == VAULT_OK)
-		err = db_err(mdb_dbi_open(txn, "segment", flags, &ix->segment));
+		err = lmdb_err(mdb_dbi_open(txn, "segment", flags, &ix->segment));
 	if (err == VAULT_OK)
-		err = db_err(mdb_dbi_open(txn, "live", flags, &ix->live));
+		err = lmdb_err(mdb_dbi_open(txn, "live", flags, &ix->live));
 	if (err == VAULT_E_NOTFOUND)
 		err = VAULT_E_CORRUPT;
 	if (err == VAULT_OK)
@@ -148,7 +125,7 @@ static vault_err open_tables(struct index *ix, const vault_id *vault)
 		mdb_txn_abort(txn);
 		return err;
 	}
-	return db_err(mdb_txn_commit(txn));
+	return lmdb_err(mdb_txn_commit(txn));
 }
 
 vault_err db_open(struct index **out, int index_fd, const vault_id *vault, int lock_fd)
@@ -167,11 +144,11 @@ vault_err db_open(struct index **out, int index_fd, const vault_id *vault, int l
 		while (map < (size_t)sb.st_size + MAP_HEADROOM)
 			map *= 2;
 	}
-	vault_err err = db_err(mdb_env_create(&ix->env));
+	vault_err err = lmdb_err(mdb_env_create(&ix->env));
 	if (err == VAULT_OK)
-		err = db_err(mdb_env_set_maxdbs(ix->env, 8));
+		err = lmdb_err(mdb_env_set_maxdbs(ix->env, 8));
 	if (err == VAULT_OK)
-		err = db_err(mdb_env_set_mapsize(ix->env, map));
+		err = lmdb_err(mdb_env_set_mapsize(ix->env, map));
 	if (err == VAULT_OK)
 		err = env_open_at(ix->env, index_fd);
 	if (err == VAULT_OK)
@@ -219,9 +196,9 @@ vault_err db_read_begin(struct index *ix, MDB_txn **txn)
 		return VAULT_OK;
 	}
 	if (ix->read == NULL)
-		err = db_err(mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &ix->read));
+		err = lmdb_err(mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &ix->read));
 	else
-		err = db_err(mdb_txn_renew(ix->read));
+		err = lmdb_err(mdb_txn_renew(ix->read));
 	*txn = ix->read;
 	return err;
 }
@@ -238,9 +215,9 @@ static vault_err ensure_room(struct index *ix)
 	MDB_envinfo info;
 	MDB_stat st;
 
-	vault_err err = db_err(mdb_env_info(ix->env, &info));
+	vault_err err = lmdb_err(mdb_env_info(ix->env, &info));
 	if (err == VAULT_OK)
-		err = db_err(mdb_env_stat(ix->env, &st));
+		err = lmdb_err(mdb_env_stat(ix->env, &st));
 	if (err != VAULT_OK)
 		return err;
 	size_t used = (info.me_last_pgno + 1) * st.ms_psize;
@@ -251,7 +228,7 @@ static vault_err ensure_room(struct index *ix)
 		map *= 2;
 	if (map == info.me_mapsize || ix->walking > 0)
 		return VAULT_OK;
-	err = db_err(mdb_env_set_mapsize(ix->env, map));
+	err = lmdb_err(mdb_env_set_mapsize(ix->env, map));
 	if (err == VAULT_OK)
 		ix->grow = false;
 	return err;
@@ -262,7 +239,7 @@ vault_err index_begin(struct index *ix)
 	if (ix->write != NULL)
 		return VAULT_E_STATE;
 	vault_err err = ensure_room(ix);
-	return err == VAULT_OK ? db_err(mdb_txn_begin(ix->env, NULL, 0, &ix->write)) : err;
+	return err == VAULT_OK ? lmdb_err(mdb_txn_begin(ix->env, NULL, 0, &ix->write)) : err;
 }
 
 vault_err index_commit(struct index *ix)
@@ -272,7 +249,7 @@ vault_err index_commit(struct index *ix)
 	if (txn == NULL)
 		return VAULT_E_STATE;
 	ix->write = NULL;
-	return db_err(mdb_txn_commit(txn));
+	return lmdb_err(mdb_txn_commit(txn));
 }
 
 void index_abort(struct index *ix)
@@ -288,7 +265,7 @@ static vault_err put(struct index *ix, MDB_dbi dbi, const void *k, size_t k_len,
 
 	if (ix->write == NULL)
 		return VAULT_E_STATE;
-	vault_err err = db_err(mdb_put(ix->write, dbi, &key, &value, 0));
+	vault_err err = lmdb_err(mdb_put(ix->write, dbi, &key, &value, 0));
 	if (err == VAULT_E_FULL)
 		ix->grow = true;
 	return err;
@@ -300,7 +277,7 @@ static vault_err del(struct index *ix, MDB_dbi dbi, const void *k, size_t k_len)
 
 	if (ix->write == NULL)
 		return VAULT_E_STATE;
-	return db_err(mdb_del(ix->write, dbi, &key, NULL));
+	return lmdb_err(mdb_del(ix->write, dbi, &key, NULL));
 }
 
 /* ---- rows ---- */
@@ -355,14 +332,14 @@ vault_err index_delete(struct index *ix, const vault_id *id)
 	if (err != VAULT_OK && err != VAULT_E_NOTFOUND)
 		return err;
 	db_segment_key(first, id, 0);
-	err = db_err(mdb_cursor_open(ix->write, ix->segment, &cursor));
+	err = lmdb_err(mdb_cursor_open(ix->write, ix->segment, &cursor));
 	if (err != VAULT_OK)
 		return err;
-	err = db_err(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
+	err = lmdb_err(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
 	while (err == VAULT_OK && key.mv_size == SEGMENT_KEY_BYTES && memcmp(key.mv_data, id->b, VAULT_ID_BYTES) == 0) {
-		err = db_err(mdb_cursor_del(cursor, 0));
+		err = lmdb_err(mdb_cursor_del(cursor, 0));
 		if (err == VAULT_OK)
-			err = db_err(mdb_cursor_get(cursor, &key, &value, MDB_GET_CURRENT));
+			err = lmdb_err(mdb_cursor_get(cursor, &key, &value, MDB_GET_CURRENT));
 		if (err == VAULT_E_INVAL)
 			err = VAULT_E_NOTFOUND;      /* the cursor ran off the end */
 	}
@@ -377,7 +354,7 @@ vault_err index_get(struct index *ix, const vault_id *id, struct index_row *row)
 
 	vault_err err = db_read_begin(ix, &txn);
 	if (err == VAULT_OK) {
-		err = db_err(mdb_get(txn, ix->row, &key, &value));
+		err = lmdb_err(mdb_get(txn, ix->row, &key, &value));
 		if (err == VAULT_OK)
 			err = row_decode(row, id, value.mv_data, value.mv_size);
 		db_read_end(ix);
@@ -395,7 +372,7 @@ vault_err index_get_segment(struct index *ix, const vault_id *id, uint32_t segme
 	db_segment_key(k, id, segment);
 	vault_err err = db_read_begin(ix, &txn);
 	if (err == VAULT_OK) {
-		err = db_err(mdb_get(txn, ix->segment, &key, &value));
+		err = lmdb_err(mdb_get(txn, ix->segment, &key, &value));
 		if (err == VAULT_OK)
 			err = segment_decode(out, segment, value.mv_data, value.mv_size);
 		db_read_end(ix);
@@ -434,7 +411,7 @@ vault_err index_low_water(struct index *ix, uint32_t lane, uint64_t *volume, uin
 	vault_err err = db_read_begin(ix, &txn);
 	if (err != VAULT_OK)
 		return err;
-	err = db_err(mdb_get(txn, ix->meta, &key, &value));
+	err = lmdb_err(mdb_get(txn, ix->meta, &key, &value));
 	if (err == VAULT_OK && value.mv_size == 16) {
 		*volume = load_le64(value.mv_data);
 		*offset = load_le64((const uint8_t *)value.mv_data + 8);

@@ -269,11 +269,11 @@ static vault_err load_live(struct run *r)
 	vault_id id;
 	struct rec *rec;
 
-	vault_err err = db_err(mdb_cursor_open(r->c->ix->write, r->c->ix->live, &cursor));
+	vault_err err = lmdb_err(mdb_cursor_open(r->c->ix->write, r->c->ix->live, &cursor));
 	if (err != VAULT_OK)
 		return err;
-	err = db_err(mdb_cursor_get(cursor, &key, &value, MDB_FIRST));
-	for (; err == VAULT_OK; err = db_err(mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+	err = lmdb_err(mdb_cursor_get(cursor, &key, &value, MDB_FIRST));
+	for (; err == VAULT_OK; err = lmdb_err(mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
 		if (key.mv_size != VAULT_ID_BYTES) {
 			err = VAULT_E_CORRUPT;
 			break;

@@ -37,8 +37,8 @@ static vault_err walk_rows(MDB_cursor *cursor, const struct index_filter *f, ind
 	MDB_val key = { VAULT_ID_BYTES, id.b }, value;
 	struct index_row row;
 
-	vault_err err = db_err(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
-	for (; err == VAULT_OK; err = db_err(mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+	vault_err err = lmdb_err(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
+	for (; err == VAULT_OK; err = lmdb_err(mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
 		if (key.mv_size != VAULT_ID_BYTES)
 			return VAULT_E_CORRUPT;
 		memcpy(id.b, key.mv_data, VAULT_ID_BYTES);
@@ -60,13 +60,13 @@ vault_err index_walk(struct index *ix, const struct index_filter *f, index_row_f
 
 	if (txn == NULL) {
 		/* Not the cached transaction: fn may read rows itself. */
-		vault_err err = db_err(mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &txn));
+		vault_err err = lmdb_err(mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &txn));
 		if (err != VAULT_OK)
 			return err;
 	}
 	bool own = txn != ix->write;
 	ix->walking++;
-	vault_err err = db_err(mdb_cursor_open(txn, ix->row, &cursor));
+	vault_err err = lmdb_err(mdb_cursor_open(txn, ix->row, &cursor));
 	if (err == VAULT_OK) {
 		err = walk_rows(cursor, f, fn, arg);
 		mdb_cursor_close(cursor);
@@ -84,7 +84,7 @@ vault_err index_count(struct index *ix, uint64_t *rows)
 
 	vault_err err = db_read_begin(ix, &txn);
 	if (err == VAULT_OK) {
-		err = db_err(mdb_stat(txn, ix->row, &st));
+		err = lmdb_err(mdb_stat(txn, ix->row, &st));
 		if (err == VAULT_OK)
 			*rows = st.ms_entries;
 		db_read_end(ix);
@@ -113,10 +113,10 @@ static vault_err collect_segments(struct index *ix, MDB_txn *txn, const vault_id
 	MDB_cursor *cursor;
 
 	db_segment_key(first, id, 0);
-	vault_err err = db_err(mdb_cursor_open(txn, ix->segment, &cursor));
+	vault_err err = lmdb_err(mdb_cursor_open(txn, ix->segment, &cursor));
 	if (err != VAULT_OK)
 		return err;
-	err = db_err(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
+	err = lmdb_err(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
 	while (err == VAULT_OK && key.mv_size == SEGMENT_KEY_BYTES && memcmp(key.mv_data, id->b, VAULT_ID_BYTES) == 0) {
 		struct index_segment s;
 		err = segment_decode(&s, 0, value.mv_data, value.mv_size);
@@ -125,7 +125,7 @@ static vault_err collect_segments(struct index *ix, MDB_txn *txn, const vault_id
 			index_segment_free(&s);
 		}
 		if (err == VAULT_OK)
-			err = db_err(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
+			err = lmdb_err(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
 	}
 	mdb_cursor_close(cursor);
 	return err == VAULT_E_NOTFOUND ? VAULT_OK : err;

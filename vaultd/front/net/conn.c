@@ -220,7 +220,7 @@ static void set_protocol(struct conn *c)
 				chosen = list[i];
 	}
 	c->deadline_ms = 0;
-	if (chosen->open(c, c->net->o.app, &c->p) != VAULT_OK)
+	if (chosen == NULL || chosen->open(c, c->net->o.app, &c->p) != VAULT_OK)
 		fail(c);
 	else
 		c->protocol = chosen;

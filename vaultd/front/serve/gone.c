@@ -251,7 +251,8 @@ static vault_err add_places(struct gone *g, uint32_t lane, const struct extent *
 		p->extents = more;
 		p->cap = cap;
 	}
-	memcpy(p->extents + p->n, extents, n * sizeof *extents);
+	if (n > 0)
+		memcpy(p->extents + p->n, extents, n * sizeof *extents);
 	p->n += n;
 	return VAULT_OK;
 }
