@@ -277,11 +277,6 @@ const char *output_red(FILE *f)
 	return colour(f, "\033[31m");
 }
 
-const char *output_green(FILE *f)
-{
-	return colour(f, "\033[32m");
-}
-
 const char *output_plain(FILE *f)
 {
 	return colour(f, "\033[0m");

@@ -40,7 +40,6 @@ int output_finish(int code);
 /* "\033[...m" or "" */
 const char *output_bold(FILE *f);
 const char *output_red(FILE *f);
-const char *output_green(FILE *f);
 const char *output_plain(FILE *f);
 
 #endif

@@ -153,10 +153,10 @@ static vault_err bucket_last(struct tree *t, uint32_t tenant, uint32_t day, stru
 		rc = mdb_cursor_get(c, &k, &v, MDB_PREV);
 	else if (rc == MDB_NOTFOUND)
 		rc = mdb_cursor_get(c, &k, &v, MDB_LAST);
-	err = rc == 0 ? bucket_decode(&k, &v, out) : lmdb_err(rc);
-	mdb_cursor_close(c);
-	if (err == VAULT_OK && (out->id.tenant != tenant || out->id.day != day))
+	err = lmdb_err(rc);
+	if (rc == 0 && (err = bucket_decode(&k, &v, out)) == VAULT_OK && (out->id.tenant != tenant || out->id.day != day))
 		err = VAULT_E_NOTFOUND;
+	mdb_cursor_close(c);
 	return err;
 }
 
@@ -197,7 +197,7 @@ static vault_err bucket_fresh(struct tree *t, uint32_t tenant, uint32_t day, str
 
 vault_err bucket_pick(struct tree *t, uint32_t tenant, uint32_t day, bool fresh, struct bucket *out)
 {
-	struct bucket last;
+	struct bucket last = {0};
 	vault_err err;
 
 	if (KEY_MUTANT(MUTANT_MOVE_INTO_OLD))

@@ -17,9 +17,8 @@
 void keeper_fail(struct keeper *k, const char *why)
 {
 	if (!k->fatal)
-		log_error("event=fatal");
+		log_error("event=fatal why=\"%s\"", why);
 	k->fatal = true;
-	k->fatal_why = why;
 }
 
 vault_err keeper_log(struct keeper *k, const struct audit_event *e)

@@ -60,7 +60,6 @@ struct keeper {
 	bool reload_live;                /* a policy or expiry changed: live streams learn it after the batch */
 	bool finishing;                  /* FINISH came */
 	bool fatal;                      /* only a restart knows the truth: stop now */
-	const char *fatal_why;
 };
 
 struct keeper_options {

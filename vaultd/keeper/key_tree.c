@@ -57,11 +57,6 @@ MDB_txn *tree_txn(struct tree *t)
 	return t->txn;
 }
 
-MDB_env *tree_env(struct tree *t)
-{
-	return t->env;
-}
-
 vault_err tree_begin(struct tree *t)
 {
 	if (t->dead || t->txn != NULL)

@@ -53,7 +53,6 @@ uint64_t tree_root_epoch(const struct tree *t);
 
 VAULT_NODISCARD vault_err tree_begin(struct tree *t);
 MDB_txn *tree_txn(struct tree *t);                      /* the open write transaction */
-MDB_env *tree_env(struct tree *t);
 VAULT_NODISCARD vault_err tree_commit(struct tree *t);  /* durable on return */
 /*
  * VAULT_E_FULL from a commit: the disk is full, nothing changed, the tree goes

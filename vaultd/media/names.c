@@ -57,57 +57,11 @@ enum container container_of_mime(const char *mime, size_t n, uint8_t *declared_m
 	return CONTAINER_NONE;
 }
 
-const char *container_mime(enum container c, uint8_t media)
-{
-	const bool video = (media & MEDIUM_VIDEO) != 0;
-
-	switch (c) {
-	case CONTAINER_OGG:
-		return video ? "video/ogg" : "audio/ogg";
-	case CONTAINER_WAV:
-		return "audio/wav";
-	case CONTAINER_WEBM:
-		return video ? "video/webm" : "audio/webm";
-	case CONTAINER_MP4:
-		return video ? "video/mp4" : "audio/mp4";
-	case CONTAINER_NONE:
-		break;
-	}
-	return "application/octet-stream";
-}
-
-const char *container_extension(enum container c, uint8_t media)
-{
-	const bool video = (media & MEDIUM_VIDEO) != 0;
-
-	switch (c) {
-	case CONTAINER_OGG:
-		return video ? "ogv" : "ogg";
-	case CONTAINER_WAV:
-		return "wav";
-	case CONTAINER_WEBM:
-		return "webm";
-	case CONTAINER_MP4:
-		return video ? "mp4" : "m4a";
-	case CONTAINER_NONE:
-		break;
-	}
-	return "bin";
-}
-
 const char *container_name(enum container c)
 {
 	static const char *const names[] = {"none", "ogg", "wav", "webm", "mp4"};
 
 	return (size_t)c < sizeof(names) / sizeof(names[0]) ? names[c] : "none";
-}
-
-enum container container_by_name(const char *name)
-{
-	for (int c = CONTAINER_OGG; c <= CONTAINER_MP4; c++)
-		if (strcmp(name, container_name((enum container)c)) == 0)
-			return (enum container)c;
-	return CONTAINER_NONE;
 }
 
 static const char *const codecs[] = {"unknown", "pcm-s16le", "pcm", "pcmu", "pcma", "opus", "vorbis", "aac", "mp3",
@@ -116,14 +70,6 @@ static const char *const codecs[] = {"unknown", "pcm-s16le", "pcm", "pcmu", "pcm
 const char *codec_name(enum codec c)
 {
 	return (size_t)c < sizeof(codecs) / sizeof(codecs[0]) ? codecs[c] : "unknown";
-}
-
-enum codec codec_by_name(const char *name)
-{
-	for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)
-		if (strcmp(name, codecs[i]) == 0)
-			return (enum codec)i;
-	return CODEC_UNKNOWN;
 }
 
 bool codec_is_video(enum codec c)

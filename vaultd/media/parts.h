@@ -56,7 +56,7 @@ struct webm_probe {
 	uint64_t size;
 	size_t depth;
 	struct webm_level level[WEBM_DEPTH];
-	bool doc_ok, tracks_seen, first_known;
+	bool doc_ok, first_known;
 	uint64_t scale_ns;
 	uint64_t cluster;            /* time code */
 	uint64_t first_ns, last_ns;

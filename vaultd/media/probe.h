@@ -70,17 +70,13 @@ VAULT_NODISCARD vault_err probe_finish(struct probe *p);
 enum container container_of_head(const uint8_t *head, size_t n);
 
 /*
- * MIME type <-> container; what Content-Type may claim. Unknown or
+ * What Content-Type may claim. Unknown or
  * application/octet-stream: NONE. declared_media: audio types claim voice and no
  * video; video types claim that there is video; 0 claims nothing.
  */
 enum container container_of_mime(const char *mime, size_t n, uint8_t *declared_media);
-const char *container_mime(enum container c, uint8_t media);
-const char *container_extension(enum container c, uint8_t media);     /* "ogg", "ogv", "wav", "webm", "mp4", "m4a" */
 const char *container_name(enum container c);
-enum container container_by_name(const char *name);                    /* NONE when unknown */
 const char *codec_name(enum codec c);
-enum codec codec_by_name(const char *name);
 bool codec_is_video(enum codec c);
 
 #endif

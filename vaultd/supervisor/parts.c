@@ -24,11 +24,6 @@
 
 static const char *const names[PART_KINDS] = {"vault-keeper", "vault-front", "vault-exporter"};
 
-const char *part_name(enum part_kind kind)
-{
-	return kind < PART_KINDS ? names[kind] : "?";
-}
-
 vault_err parts_self_dir(char *out, size_t cap)
 {
 	ssize_t n = readlink("/proc/self/exe", out, cap - 1);

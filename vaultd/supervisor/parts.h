@@ -14,7 +14,6 @@
 #define PART_FIRST_FD 3
 
 enum part_kind { PART_KEEPER, PART_FRONT, PART_EXPORTER, PART_KINDS };
-const char *part_name(enum part_kind kind);
 
 /*
  * Opens the programs once: beside this one, or in ../libexec/vault. They are

@@ -209,13 +209,11 @@ static void test_names(void **state)
 	assert_int_equal(media, MEDIUM_VIDEO);
 	assert_int_equal(container_of_mime("application/octet-stream", 24, &media), CONTAINER_NONE);
 	assert_int_equal(media, 0);
-	for (int c = CONTAINER_OGG; c <= CONTAINER_MP4; c++) {
-		const char *mime = container_mime((enum container)c, MEDIUM_VOICE);
-		assert_int_equal(container_of_mime(mime, strlen(mime), &media), c);
-		assert_int_equal(container_by_name(container_name((enum container)c)), c);
-	}
-	for (int c = CODEC_UNKNOWN; c <= CODEC_OTHER_VIDEO; c++)
-		assert_int_equal(codec_by_name(codec_name((enum codec)c)), c);
+	assert_int_equal(container_of_mime("audio/wav", 9, &media), CONTAINER_WAV);
+	assert_int_equal(container_of_mime("audio/mp4", 9, &media), CONTAINER_MP4);
+	assert_int_equal(media, MEDIUM_VOICE);
+	assert_string_equal(container_name(CONTAINER_MP4), "mp4");
+	assert_string_equal(codec_name(CODEC_OTHER_VIDEO), "video");
 }
 
 int main(void)

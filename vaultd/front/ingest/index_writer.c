@@ -74,11 +74,6 @@ struct note *index_writer_find(struct index_writer *w, const vault_id *id)
 	return n;
 }
 
-size_t index_writer_notes(const struct index_writer *w)
-{
-	return w->notes;
-}
-
 static void free_past(struct note *n)
 {
 	while (n->past != NULL) {

@@ -43,7 +43,6 @@ void note_cut_off(struct note *n);
 void note_release(struct note *n);
 
 struct note *index_writer_find(struct index_writer *w, const vault_id *id);
-size_t index_writer_notes(const struct index_writer *w);
 /* About once a second: in the order of change, up to a bounded amount of data. */
 VAULT_NODISCARD vault_err index_writer_commit(struct index_writer *w);
 /* Everything new or released, and id's when not NULL. */

@@ -87,7 +87,7 @@ struct store_stream {
 	/* writer thread */
 	EVP_MD_CTX *sha;
 	uint8_t *key;                /* of the current or last segment, NULL before the first and after the end */
-	uint32_t w_segment, w_segments, w_chunks;
+	uint32_t w_segments, w_chunks;
 	uint64_t w_bytes, w_segment_bytes, w_gap_us;
 
 	/* flusher thread */

@@ -72,7 +72,6 @@ static vault_err seal_segment_open(struct batch *b, struct op *op)
 	key_drop(st);
 	st->key = op->key;
 	op->key = NULL;                      /* handed to the stream */
-	st->w_segment = op->segment;
 	st->w_segments++;
 	st->w_chunks = 0;
 	st->w_segment_bytes = 0;
