@@ -6,6 +6,7 @@
  * directories of one part of the vault, and at the N-th one:
  *   VAULT_SHIM_KILL=N   ends the process before the call, as kill -9 would
  *   VAULT_SHIM_TEAR=N   lets half of a write through, then ends the process
+ *   VAULT_SHIM_SHORT=N  lets half of a write through and says so, as write(2) may
  *   VAULT_SHIM_FAIL=N   fails it with VAULT_SHIM_ERRNO (default EIO)
  *   VAULT_SHIM_FAIL_FROM=N  fails it and every later one
  *   VAULT_SHIM_DELAY_MS=M   every sync takes M more milliseconds
@@ -33,7 +34,7 @@
 #include <unistd.h>
 
 static bool active;
-static unsigned long kill_at, tear_at, fail_at, fail_from, delay_ms;
+static unsigned long kill_at, tear_at, short_at, fail_at, fail_from, delay_ms;
 static int fail_errno = EIO;
 static _Atomic uint64_t local[2];
 static _Atomic uint64_t *count = &local[0];      /* calls so far; behind it the errno of the moment */
@@ -51,6 +52,7 @@ __attribute__((constructor)) static void shim_start(void)
 		return;
 	kill_at = number("VAULT_SHIM_KILL");
 	tear_at = number("VAULT_SHIM_TEAR");
+	short_at = number("VAULT_SHIM_SHORT");
 	fail_at = number("VAULT_SHIM_FAIL");
 	fail_from = number("VAULT_SHIM_FAIL_FROM");
 	delay_ms = number("VAULT_SHIM_DELAY_MS");
@@ -73,7 +75,7 @@ static bool is_file(int fd)
 	return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
-enum verdict { GO, FAIL, TEAR };
+enum verdict { GO, FAIL, TEAR, SHORTEN };
 
 /* The next call's number, and what becomes of it. */
 static enum verdict step(void)
@@ -83,6 +85,8 @@ static enum verdict step(void)
 		_exit(137);
 	if (n == tear_at)
 		return TEAR;
+	if (n == short_at)
+		return SHORTEN;
 	int now = (int)atomic_load(count + 1);
 	if (now != 0) {
 		errno = now;
@@ -119,6 +123,8 @@ ssize_t write(int fd, const void *p, size_t n)
 		}
 		if (v == FAIL)
 			return -1;
+		if (v == SHORTEN)
+			n = (n + 1) / 2;
 	}
 	return real(fd, p, n);
 }
@@ -134,6 +140,8 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 		}
 		if (v == FAIL)
 			return -1;
+		if (v == SHORTEN)
+			n = (n + 1) / 2;
 	}
 	return real(fd, p, n, at);
 }
@@ -155,6 +163,8 @@ ssize_t writev(int fd, const struct iovec *v, int n)
 		}
 		if (w == FAIL)
 			return -1;
+		if (w == SHORTEN)
+			n = (n + 1) / 2;
 	}
 	return real(fd, v, n);
 }
@@ -170,6 +180,8 @@ ssize_t pwritev(int fd, const struct iovec *v, int n, off_t at)
 		}
 		if (w == FAIL)
 			return -1;
+		if (w == SHORTEN)
+			n = (n + 1) / 2;
 	}
 	return real(fd, v, n, at);
 }
