@@ -48,6 +48,15 @@ expect_status 201 "$out"
 as contact basis other --tenant demo >/dev/null
 ok "where the basis is consent, a stream without its reference is refused (R27)"
 
+old=$(as contact list --tenant demo --json | jq -c '.recordings[0] | {id, policy, expires}')
+as contact retention set demo voice P60D >/dev/null
+out=$(put "$WORK/call.wav" demo later.wav)
+new=$(as contact list --tenant demo --json | jq -c --arg id "$(head -n 1 <<<"$out" | jq -r .id)" '.recordings[] | select(.id == $id)')
+again=$(as contact list --tenant demo --json | jq -c '.recordings[0] | {id, policy, expires}')
+[ "$again" = "$old" ] || fail "a longer retention changed an old recording: $old, now $again"
+[ "$(jq .policy <<<"$new")" -gt "$(jq .policy <<<"$old")" ] || fail "the new recording has policy $(jq .policy <<<"$new")"
+ok "recordings keep the policy version and the expiry they were made under (R39, R7)"
+
 as contact schema ticket --tenant demo >/dev/null
 out=$(put "$WORK/call.wav" demo "tagged.wav?ticket=T-1")
 expect_status 201 "$out"

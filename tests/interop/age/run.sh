@@ -4,7 +4,7 @@
 #   run.sh AGE_TOOL
 set -euo pipefail
 tool=$1
-command -v age >/dev/null && command -v age-keygen >/dev/null || { echo "age is not installed: skipped"; exit 77; }
+command -v age >/dev/null && command -v age-keygen >/dev/null || { echo "FAILED: install age (./bootstrap test does)" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
