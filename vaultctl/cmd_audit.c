@@ -41,21 +41,8 @@ static vault_err read_file(void *arg, const char *path, struct buf *out)
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? VAULT_E_NOTFOUND : vault_err_from_errno(errno);
 	vault_err err = fstat(fd, &st) < 0 ? VAULT_E_IO : st.st_size > (off_t)AUDIT_FILE_MAX ? VAULT_E_RANGE : VAULT_OK;
-	for (;;) {
-		uint8_t *room = NULL;
-		if (err == VAULT_OK)
-			err = buf_reserve(out, 65536, &room);
-		if (err != VAULT_OK)
-			break;
-		ssize_t got = read(fd, room, 65536);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			err = vault_err_from_errno(errno);
-		if (got <= 0)
-			break;
-		buf_commit(out, (size_t)got);
-	}
+	if (err == VAULT_OK)
+		err = buf_read_fd(out, fd);
 	(void)close(fd);
 	return err;
 }

@@ -169,18 +169,13 @@ int cmd_key_identity(struct ctl *c, int argc, char **argv)
 	code = session_key(c);
 	if (code != CTL_OK)
 		return code;
-	char *text = secret_alloc(AGE_IDENTITY_TEXT + 1);
+	char *text = secret_alloc(AGE_IDENTITY_TEXT);
 	vault_err err = text == NULL ? VAULT_E_NOMEM : age_identity_format(c->key->age_secret, text);
-	if (err == VAULT_OK) {
-		const size_t n = strlen(text);
-		text[n] = '\n';
-		err = file_create(out, text, n + 1, 0600);
-	}
+	code = err == VAULT_OK ? file_create_secret(out, text)
+	                       : ctl_fail(CTL_LOCAL, "cannot make the identity: %s", vault_strerror(err));
 	secret_free(text);
-	if (err == VAULT_E_EXISTS)
-		return ctl_fail(CTL_LOCAL, "%s exists already; choose another name", out);
-	if (err != VAULT_OK)
-		return ctl_fail(CTL_LOCAL, "cannot write %s: %s", out, vault_strerror(err));
+	if (code != CTL_OK)
+		return code;
 	ctl_say(c, "Identity for age: %s (as secret as your key). Open an export with: age -d -i %s FILE\n", out, out);
 	return CTL_OK;
 }

@@ -20,12 +20,10 @@ int cmd_keys_status(struct ctl *c, int argc, char **argv)
 
 int cmd_rotate_tenant(struct ctl *c, int argc, char **argv)
 {
-	int code = options_parse(c, NULL, 0, &argc, argv, 0, 1);
+	const char *tenant = NULL;
+	int code = session_tenant_only(c, argc, argv, &tenant);
 	if (code != CTL_GO_ON)
 		return code;
-	const char *tenant = session_tenant(c, argc > 0 ? argv[0] : NULL);
-	if (tenant == NULL)
-		return CTL_USAGE;
 	return session_print(c, "rotate.tenant", ARGS("{s:s}", "tenant", tenant),
 	    "%s has a new tenant key; its buckets hang under it, no media was rewritten.", tenant);
 }

@@ -76,15 +76,11 @@ static int print_principals(const json_t *rows)
 	struct table *t = table_new(names, 5);
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		const json_t *row = json_array_get(rows, i);
-		char since[TEXT_MAX] = "";
-		const char *text = json_str(row, "since", NULL);
-		if (text != NULL)
-			text_time(text, since);
 		table_cell(t, json_str(row, "kid", NULL));
 		table_cell(t, json_str(row, "role", NULL));
 		table_cell(t, json_str(row, "tenant", NULL));
 		table_cell(t, json_str(row, "state", NULL));
-		table_cell(t, since);
+		table_cell_time(t, row, "since");
 	}
 	return table_print(t, stdout);
 }
@@ -113,17 +109,13 @@ static int print_pending(const json_t *rows)
 	struct table *t = table_new(names, 7);
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		const json_t *row = json_array_get(rows, i);
-		char since[TEXT_MAX] = "";
-		const char *text = json_str(row, "since", NULL);
-		if (text != NULL)
-			text_time(text, since);
 		table_cell(t, json_str(row, "sha256", NULL));
 		table_cell(t, json_str(row, "cmd", NULL));
 		table_cell(t, json_str(row, "kid", NULL));
 		table_cell(t, json_str(row, "role", NULL));
 		table_cell(t, json_str(row, "tenant", NULL));
 		table_cell(t, json_str(row, "by", NULL));
-		table_cell(t, since);
+		table_cell_time(t, row, "since");
 	}
 	return table_print(t, stdout);
 }

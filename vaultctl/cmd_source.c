@@ -99,20 +99,14 @@ static int check_lists(struct ctl *c, struct text_list *tenants, struct text_lis
 static int make_secret(const char *out, json_t *args)
 {
 	char sha256[65];
-	char *text = secret_alloc(SOURCE_SECRET_TEXT + 1);
+	char *text = secret_alloc(SOURCE_SECRET_TEXT);
 	vault_err err = text == NULL ? VAULT_E_NOMEM : source_secret_make(text, sha256);
-	if (err == VAULT_OK) {
-		const size_t n = strlen(text);
-		text[n] = '\n';
-		err = file_create(out, text, n + 1, 0600);
-	}
+	int code = err == VAULT_OK ? file_create_secret(out, text)
+	                           : ctl_fail(CTL_LOCAL, "cannot make a secret: %s", vault_strerror(err));
 	secret_free(text);
-	if (err == VAULT_E_EXISTS)
-		return ctl_fail(CTL_LOCAL, "%s exists already; choose another name", out);
-	if (err != VAULT_OK)
-		return ctl_fail(CTL_LOCAL, "cannot write %s: %s", out, vault_strerror(err));
-	args_set(args, "secret_sha256", sha256);
-	return CTL_OK;
+	if (code == CTL_OK)
+		args_set(args, "secret_sha256", sha256);
+	return code;
 }
 
 int cmd_source_add(struct ctl *c, int argc, char **argv)

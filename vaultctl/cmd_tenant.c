@@ -91,11 +91,9 @@ int cmd_tenant_list(struct ctl *c, int argc, char **argv)
 
 int cmd_tenant_show(struct ctl *c, int argc, char **argv)
 {
-	int code = options_parse(c, NULL, 0, &argc, argv, 0, 1);
+	const char *tenant = NULL;
+	int code = session_tenant_only(c, argc, argv, &tenant);
 	if (code != CTL_GO_ON)
 		return code;
-	const char *tenant = session_tenant(c, argc > 0 ? argv[0] : NULL);
-	if (tenant == NULL)
-		return CTL_USAGE;
 	return session_print(c, "tenant.show", ARGS("{s:s}", "tenant", tenant), NULL);
 }

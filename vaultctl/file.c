@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
+#include "ctl.h"
+
 vault_err file_read(const char *path, void *out, size_t cap, size_t *n)
 {
 	uint8_t *to = out;
@@ -118,6 +121,24 @@ vault_err file_create(const char *path, const void *data, size_t n, mode_t mode)
 	if (err != VAULT_OK)
 		(void)unlink(path);
 	return err;
+}
+
+int file_create_secret(const char *path, const char *text)
+{
+	const size_t n = strlen(text);
+	char *line = secret_alloc(n + 1);
+	vault_err err = VAULT_E_NOMEM;
+	if (line != NULL) {
+		memcpy(line, text, n);
+		line[n] = '\n';
+		err = file_create(path, line, n + 1, 0600);
+	}
+	secret_free(line);
+	if (err == VAULT_E_EXISTS)
+		return ctl_fail(CTL_LOCAL, "%s exists already; choose another name", path);
+	if (err != VAULT_OK)
+		return ctl_fail(CTL_LOCAL, "cannot write %s: %s", path, vault_strerror(err));
+	return CTL_OK;
 }
 
 vault_err file_make_dirs(const char *path)

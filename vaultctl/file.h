@@ -16,6 +16,8 @@ VAULT_NODISCARD vault_err file_read(const char *path, void *out, size_t cap, siz
 VAULT_NODISCARD vault_err file_replace(const char *path, const void *data, size_t n, mode_t mode);
 /* VAULT_E_EXISTS when something has that name; synced; removed again when writing fails. */
 VAULT_NODISCARD vault_err file_create(const char *path, const void *data, size_t n, mode_t mode);
+/* file_create, 0600, of a secret text and a newline; returns an exit code and has explained a failure. */
+int file_create_secret(const char *path, const char *text);
 VAULT_NODISCARD vault_err file_write_all(int fd, const void *data, size_t n);
 /* The directory of path (as dirname would give it), synced. */
 VAULT_NODISCARD vault_err file_sync_dir_of(const char *path);

@@ -80,6 +80,15 @@ static void print_row(const struct table *t, FILE *f, const size_t *width, char 
 	}
 }
 
+void table_cell_time(struct table *t, const json_t *row, const char *name)
+{
+	char text[TEXT_MAX] = "";
+	const char *time = json_string_value(json_object_get(row, name));
+	if (time != NULL)
+		text_time(time, text);
+	table_cell(t, text);
+}
+
 int table_print(struct table *t, FILE *f)
 {
 	size_t width[TABLE_COLUMNS] = {0};

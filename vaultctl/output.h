@@ -22,6 +22,8 @@ struct table;
 struct table *table_new(const char *const *names, size_t n);
 /* The next cell of the current row; rows fill from the left. Text is copied, NULL is "-". */
 void table_cell(struct table *t, const char *text);
+/* The time in row's member name as people read it; an empty cell when there is none. */
+void table_cell_time(struct table *t, const json_t *row, const char *name);
 size_t table_rows(const struct table *t);
 /* Prints and frees; CTL_LOCAL when memory ran out on the way or standard output is broken. */
 int table_print(struct table *t, FILE *f);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
+#include "options.h"
 #include "output.h"
 #include "pass.h"
 #include "text.h"
@@ -396,6 +397,15 @@ const char *session_tenant(struct ctl *c, const char *given)
 		return NULL;
 	}
 	return given;
+}
+
+int session_tenant_only(struct ctl *c, int argc, char **argv, const char **tenant)
+{
+	int code = options_parse(c, NULL, 0, &argc, argv, 0, 1);
+	if (code != CTL_GO_ON)
+		return code;
+	*tenant = session_tenant(c, argc > 0 ? argv[0] : NULL);
+	return *tenant != NULL ? CTL_GO_ON : CTL_USAGE;
 }
 
 void args_set(json_t *args, const char *name, const char *value)

@@ -56,6 +56,8 @@ int session_print_list(struct ctl *c, const char *cmd, const char *member, int (
     const char *none);
 /* The tenant: given, else the profile's. NULL after explaining that there is none. */
 const char *session_tenant(struct ctl *c, const char *given);
+/* A command whose one, optional argument is the tenant: parses it. CTL_GO_ON, or the code to end with. */
+int session_tenant_only(struct ctl *c, int argc, char **argv, const char **tenant);
 
 /* json_pack for arguments: NULL becomes an explained CTL_LOCAL in session_command. */
 #define ARGS(...) json_pack(__VA_ARGS__)

@@ -5,15 +5,18 @@
  * max. The consumed bytes before data are given back by moving, when room is
  * needed. A secret buffer never leaves bytes behind in freed or unused memory.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/secret.h"
 
 #define BUF_FIRST 256u
+#define READ_STEP 65536u
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -144,6 +147,29 @@ void buf_consume(struct buf *b, size_t n)
 	if (b->len == 0) {
 		b->data -= b->off;
 		b->off = 0;
+	}
+}
+
+vault_err buf_read_fd(struct buf *b, int fd)
+{
+	for (;;) {
+		/* At the limit one byte more is asked for: the end of the input is no breach of it. */
+		size_t step = b->max - b->len < READ_STEP ? b->max - b->len : READ_STEP;
+		uint8_t *room = NULL, more;
+		vault_err err = step > 0 ? buf_reserve(b, step, &room) : VAULT_OK;
+
+		if (err)
+			return err;
+		ssize_t got = read(fd, step > 0 ? room : &more, step > 0 ? step : 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return vault_err_from_errno(errno);
+		if (got == 0)
+			return VAULT_OK;
+		if (step == 0)
+			return VAULT_E_RANGE;
+		buf_commit(b, (size_t)got);
 	}
 }
 

@@ -32,6 +32,8 @@ VAULT_NODISCARD vault_err buf_append(struct buf *b, const void *p, size_t n);
 VAULT_NODISCARD vault_err buf_reserve(struct buf *b, size_t n, uint8_t **room);
 void buf_commit(struct buf *b, size_t n);
 void buf_consume(struct buf *b, size_t n);           /* n <= len; drops from the front */
+/* Everything that fd gives until its end, blocking. VAULT_E_RANGE when it is more than b may hold. */
+VAULT_NODISCARD vault_err buf_read_fd(struct buf *b, int fd);
 VAULT_NODISCARD vault_err buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_STEP 65536u
 
 static vault_err sync_dir(int dir_fd, const char *path)
 {
@@ -121,24 +120,10 @@ vault_err audit_write_file(int dir_fd, const char *path, const void *data, size_
 vault_err audit_read_file(int dir_fd, const char *path, struct buf *out)
 {
 	int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	vault_err err = VAULT_OK;
 
 	if (fd < 0)
 		return errno == ENOENT ? VAULT_E_NOTFOUND : vault_err_from_errno(errno);
-	while (err == VAULT_OK) {
-		uint8_t *room;
-		err = buf_reserve(out, READ_STEP, &room);
-		if (err != VAULT_OK)
-			break;
-		ssize_t got = read(fd, room, READ_STEP);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			err = vault_err_from_errno(errno);
-		if (got <= 0)
-			break;
-		buf_commit(out, (size_t)got);
-	}
+	vault_err err = buf_read_fd(out, fd);
 	if (close(fd) != 0 && err == VAULT_OK)
 		err = VAULT_E_IO;
 	return err;

@@ -256,9 +256,32 @@ static void refusals_are_stable(void **state)
 		assert_true(strlen(vault_refusal_sentence(i)) > 5);
 }
 
+/* The limit itself still fits; one byte more is VAULT_E_RANGE, not a cut. */
+static void buf_reads_to_the_end(void **state)
+{
+	(void)state;
+	for (size_t max = 4; max <= 6; max++) {
+		struct buf b;
+		int fd[2];
+
+		assert_int_equal(pipe(fd), 0);
+		assert_int_equal(write(fd[1], "vault", 5), 5);
+		assert_int_equal(close(fd[1]), 0);
+		buf_init(&b, max);
+		assert_int_equal(buf_read_fd(&b, fd[0]), max < 5 ? VAULT_E_RANGE : VAULT_OK);
+		assert_int_equal(b.len, max < 5 ? 4 : 5);
+		assert_memory_equal(b.data, "vault", b.len);
+		buf_free(&b);
+		assert_int_equal(buf_read_fd(&b, -1), vault_err_from_errno(EBADF));
+		buf_free(&b);
+		assert_int_equal(close(fd[0]), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(buf_reads_to_the_end),
 		cmocka_unit_test(buf_keeps_its_bound),
 		cmocka_unit_test(buf_printf_may_fill_it),
 		cmocka_unit_test(buf_is_a_queue),

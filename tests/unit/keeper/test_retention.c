@@ -170,7 +170,7 @@ static void test_r24_shred_answers_after_the_check(void **state)
 	assert_true(fixture_log_has(f, text));
 }
 
-static void test_r7_shorter_reaches_existing_longer_does_not(void **state)
+static void test_r7_r39_shorter_reaches_existing_longer_does_not(void **state)
 {
 	struct fixture *f = *state;
 	vault_id id;
@@ -192,9 +192,16 @@ static void test_r7_shorter_reaches_existing_longer_does_not(void **state)
 	fixture_rounds(f);
 	assert_int_equal(tree_item_get(f->k->tree, &id, &after), VAULT_OK);
 	assert_int_equal(after.expires_s, vault_id_time_ms(&id) / 1000 + 30 * 86400);
+	/* R39: it keeps the policy it was made under; what comes now carries the new one. */
+	assert_int_equal(after.policy, before.policy);
+	vault_id newer = fixture_recording(f, NULL);
+	assert_int_equal(tree_item_get(f->k->tree, &newer, &after), VAULT_OK);
+	assert_true(after.policy > before.policy);
+	assert_int_equal(tree_item_get(f->k->tree, &id, &after), VAULT_OK);
 	assert_true(fixture_pushed(f, IPC_ROW_CHANGED, &p));
 	assert_int_equal(ipc_row_changed_decode(&row, &p), VAULT_OK);
 	assert_int_equal(row.expires_s, after.expires_s);
+	assert_int_equal(row.policy, before.policy);
 	if (!fixture_has_clock(f))
 		return;
 	fixture_clock(f, 40 * 86400);
@@ -232,7 +239,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_r5_expiry_to_the_second), T(test_r6_batch_is_repeated_until_released), T(test_r6_many_in_one_sweep),
-		T(test_r24_shred_answers_after_the_check), T(test_r7_shorter_reaches_existing_longer_does_not),
+		T(test_r24_shred_answers_after_the_check), T(test_r7_r39_shorter_reaches_existing_longer_does_not),
 		T(test_r6_crash_before_verified_is_logged),
 	};
 
