@@ -123,7 +123,7 @@ static void track_value(const json_t *track, char *out, size_t cap)
 {
 	const json_int_t rate = json_integer_value(json_object_get(track, "rate"));
 	const json_int_t channels = json_integer_value(json_object_get(track, "channels"));
-	char text[TEXT_MAX * 2], rate_text[32] = "", channels_text[32] = "";
+	char text[TEXT_MAX * 3], rate_text[32] = "", channels_text[32] = "";
 	if (rate > 0)
 		(void)snprintf(rate_text, sizeof(rate_text), " %" JSON_INTEGER_FORMAT " Hz", rate);
 	if (channels > 2)
