@@ -112,6 +112,10 @@ void segment_end_encode(const struct segment_end *s, uint8_t out[SEGMENT_END_BYT
 VAULT_NODISCARD vault_err segment_end_decode(struct segment_end *s, const uint8_t *in, size_t n);
 
 #define GAP_BYTES 24u
+enum gap_reason {
+	GAP_PAUSED = 1,                 /* the source paused: nothing between was stored */
+	GAP_REFUSED = 2                 /* of no length: what came from here on was refused */
+};
 /* u64 from_us, u64 to_us, u8 reason, 7 zero bytes */
 struct gap {
 	uint64_t from_us;

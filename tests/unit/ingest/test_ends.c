@@ -232,7 +232,7 @@ static void a_stop_ends_the_stream_R3(void **state)
 	check_prefix(l, &u, &o);
 	assert_int_equal(o.n, 30000);
 	assert_int_equal(o.gaps, 1);
-	assert_int_equal(o.gap_reason, 2);
+	assert_int_equal(o.gap_reason, GAP_REFUSED);
 	assert_true(o.sealed_end);
 	opened_free(&o);
 	free(data);
@@ -286,7 +286,7 @@ static void nothing_of_a_pause_is_stored_R41(void **state)
 	assert_memory_equal(o.bytes + 32044, data + 48044, u.len - 48044);
 	assert_null(memmem(o.bytes, o.n, marker, sizeof marker - 1));
 	assert_int_equal(o.gaps, 1);
-	assert_true(o.gap_from == 2000000 && o.gap_to == 3000000 && o.gap_reason == 0);
+	assert_true(o.gap_from == 2000000 && o.gap_to == 3000000 && o.gap_reason == GAP_PAUSED);
 	assert_false(lane_holds(l, marker));
 	OK(ingest_index_flush(l->ingest, NULL));
 	OK(index_get(l->index, &u.id, &row));

@@ -17,8 +17,6 @@
 #define TICK_MS 100u
 #define INDEX_MS 1000u
 
-enum gap_reason { GAP_PAUSED = 0, GAP_LOST = 1, GAP_REFUSED = 2 };
-
 enum stream_state {
 	STREAM_PROBING,              /* what is it? nothing was asked yet */
 	STREAM_OPENING,              /* OPEN was asked */
