@@ -125,13 +125,12 @@ vault_err file_create(const char *path, const void *data, size_t n, mode_t mode)
 
 int file_create_secret(const char *path, const char *text)
 {
-	const size_t n = strlen(text);
-	char *line = secret_alloc(n + 1);
+	const size_t room = strlen(text) + 2;
+	char *line = secret_alloc(room);
 	vault_err err = VAULT_E_NOMEM;
 	if (line != NULL) {
-		memcpy(line, text, n);
-		line[n] = '\n';
-		err = file_create(path, line, n + 1, 0600);
+		(void)snprintf(line, room, "%s\n", text);
+		err = file_create(path, line, room - 1, 0600);
 	}
 	secret_free(line);
 	if (err == VAULT_E_EXISTS)
