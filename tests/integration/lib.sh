@@ -18,12 +18,15 @@ PATH=$BIN:$PATH
 # The leak checker of a sanitizer build traces its own process, which the sandboxes forbid.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 
+exec 9>&2   # where a failure is told, whatever the caller did with standard error
 fail() {
-  printf 'FAIL: %s\n' "$*" >&2
-  if [ -f "$WORK/vaultd.log" ]; then
-    echo '--- the vault said:' >&2
-    tail -n 25 "$WORK/vaultd.log" >&2
-  fi
+  {
+    printf 'FAIL: %s\n' "$*"
+    if [ -f "$WORK/vaultd.log" ]; then
+      echo '--- the vault said:'
+      tail -n 25 "$WORK/vaultd.log"
+    fi
+  } >&9
   exit 1
 }
 ok() { printf 'ok: %s\n' "$*"; }
